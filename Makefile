@@ -1,0 +1,60 @@
+# Everything a maintainer runs. `make` lists it.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+PYTEST := $(VENV)/bin/pytest
+DEMO := build/demo
+STAMP := $(VENV)/.installed
+
+.PHONY: help demo demo-project demo-clean test lint verify bench requirements tools clean
+
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: demo-project ## Generate a project with defaults into build/demo, start it, print its URL and two logins
+	@$(MAKE) -C $(DEMO) dev
+
+demo-project: $(STAMP)
+	@if [ -e $(DEMO)/Makefile ]; then \
+	  echo "Using the project in $(DEMO) ('make demo-clean' to generate it anew)."; \
+	else \
+	  echo "Generating a project with defaults into $(DEMO) ..."; \
+	  $(VENV)/bin/copier copy --quiet --defaults --trust --vcs-ref HEAD . $(DEMO) 2> >(grep -v -e DirtyLocalWarning -e 'warn($$' >&2); \
+	fi
+
+demo-clean: ## Remove the demo project with its data
+	rm -rf $(DEMO)
+
+test: lint ## Every check of this repository but the slow ones of `make verify`
+	@$(PYTEST) -q -m "not verify"
+
+lint: $(STAMP)
+	@$(VENV)/bin/ruff check --quiet . && $(VENV)/bin/ruff format --check --quiet . && $(VENV)/bin/mypy --no-error-summary
+
+verify: $(STAMP) ## The slow checks: a real browser, nginx, several projects at once (Debian: apt install chromium nginx-light)
+	@$(PYTEST) -q -m verify
+
+bench: $(STAMP) ## What `copier copy` costs per file, and the page's JavaScript
+	@$(VENV)/bin/python scripts/bench.py
+
+requirements: $(STAMP) ## Which requirement is proven by which tests
+	@$(VENV)/bin/python scripts/requirements.py
+
+tools: ## Build the checkers that only Go's module proxy carries (promtool, docker compose, exporters)
+	@scripts/install-tools
+
+clean: demo-clean ## Remove whatever the targets made
+	rm -rf build $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis
+
+$(STAMP): pyproject.toml
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Evergreen needs Python 3.11 or later; 'python3' is $$(python3 --version 2>&1)." >&2; exit 1; }
+	@test -x $(VENV)/bin/python || { echo "Creating $(VENV) ..."; python3 -m venv $(VENV); } || \
+	  { echo "python3 has no venv module. On Debian: apt install python3-venv." >&2; exit 1; }
+	@echo "Installing Copier and the test tools into $(VENV) ..."
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check 'uv>=0.13,<0.14'
+	@$(VENV)/bin/uv sync --quiet --no-progress --inexact
+	@touch $@

@@ -1,0 +1,76 @@
+"""The application before any domain is in it: lifespan, error handlers, middleware."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import structlog
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+from app.core.cache import create_redis
+from app.core.database import Database
+from app.core.handlers import HANDLERS
+from app.core.middleware import ErrorCatcher, RequestContext
+from app.core.openapi import DescribedAPI, operation_id
+from app.core.settings import Settings
+
+logger = structlog.get_logger(__name__)
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Give back what the application holds when it stops; its last request is over by then.
+
+    Nothing is connected at the start: a database that is away delays readiness, and not the start.
+    """
+    logger.info("application started", environment=app.state.settings.env)
+    async with app.state.resources:
+        yield
+    logger.info("application stopped")
+
+
+def create_core(settings: Settings) -> FastAPI:
+    """Return an application that has its database and cache, and answers errors as problems.
+
+    What is to be closed when it stops is pushed on `app.state.resources`, an AsyncExitStack.
+
+    Middleware, outermost first: request context, CORS, error catcher. The catcher is the innermost,
+    so that the answer to an unhandled error passes through every other one like any answer.
+    """
+    pages = settings.docs_are_served
+    app = DescribedAPI(
+        title=settings.project_name,
+        lifespan=lifespan,
+        openapi_url=f"{settings.api_prefix}/openapi.json" if pages else None,
+        docs_url=f"{settings.api_prefix}/docs" if pages else None,
+        redoc_url=f"{settings.api_prefix}/redoc" if pages else None,
+        exception_handlers=HANDLERS,
+        generate_unique_id_function=operation_id,
+    )
+    app.state.settings = settings
+    app.state.resources = AsyncExitStack()
+    app.state.database = Database(settings)
+    app.state.resources.push_async_callback(app.state.database.close)
+    app.state.redis = create_redis(settings)
+    app.state.resources.push_async_callback(app.state.redis.aclose)
+    app.add_middleware(ErrorCatcher)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=settings.cors_origins,
+        allow_credentials=True,
+        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+        allow_headers=["Authorization", "Content-Type", "X-Request-ID", "X-Tenant-ID"],
+        expose_headers=["X-Request-ID", "Retry-After"],
+        max_age=600,
+    )
+    app.add_middleware(RequestContext)
+    return app
+
+
+def trust_proxies(app: FastAPI, settings: Settings) -> None:
+    """Take a client's address and scheme from X-Forwarded-* if a trusted proxy says so.
+
+    To be called last: every middleware, a feature's too, must see the address and scheme put right.
+    """
+    app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies)

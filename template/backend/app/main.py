@@ -1,0 +1,27 @@
+"""The application: settings, core, features, routes."""
+
+from fastapi import FastAPI
+
+from app.api import router
+from app.core.application import create_core, trust_proxies
+from app.core.logging import configure_logging
+from app.core.settings import check_settings, get_settings
+from app.features import load_features
+
+
+def create_app() -> FastAPI:
+    """Return the application: `uvicorn --factory app.main:create_app` serves it.
+
+    Raises:
+        SettingsError: settings that cannot be used, a line for each; it ends the program.
+    """
+    features = load_features()
+    check_settings()
+    settings = get_settings()
+    configure_logging(settings)
+    app = create_core(settings)
+    app.include_router(router, prefix=settings.api_prefix)
+    for feature in features:
+        feature.install(app)
+    trust_proxies(app, settings)
+    return app

@@ -1,0 +1,1 @@
+"""Todos: the example module, to copy or to delete."""

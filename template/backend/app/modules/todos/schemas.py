@@ -1,0 +1,38 @@
+"""Todos as the API shows and takes them."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+Title = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
+    Field(examples=["Water the trees"]),
+]
+
+
+class TodoCreate(BaseModel):
+    """A new todo."""
+
+    title: Title
+
+
+class TodoUpdate(BaseModel):
+    """What to change; what is left out or null stays."""
+
+    title: Title | None = None
+    completed: bool | None = Field(default=None, examples=[True])
+
+
+class TodoRead(BaseModel):
+    """A todo."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    title: str = Field(examples=["Water the trees"])
+    completed: bool
+    created_at: datetime
+    updated_at: datetime

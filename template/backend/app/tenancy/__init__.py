@@ -1,0 +1,1 @@
+"""Tenants, and the rule that one of them never sees another's rows."""

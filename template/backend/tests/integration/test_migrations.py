@@ -1,0 +1,128 @@
+import io
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import render_python_code
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.operations.ops import CreateTableOp, DowngradeOps, MigrationScript, UpgradeOps
+from alembic.script import ScriptDirectory
+from sqlalchemy import Column, MetaData, Table, Uuid
+
+from app.tenancy.autogenerate import isolate_new_tables
+from dev.postgres import create_roles
+from tests.servers import Servers, roles_for
+
+BACKEND = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def config() -> Config:
+    return Config(BACKEND / "alembic.ini")
+
+
+@pytest.fixture
+def empty(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> Iterator[Servers]:
+    """An empty database beside the others' one, which the settings name while the test runs."""
+    name = f"migrations_{servers.roles.database}"
+    own = replace(servers, roles=roles_for(name))
+    create_roles(own.administrator, own.roles)
+    for variable, value in own.environment().items():
+        monkeypatch.setenv(variable, value)
+    yield own
+    servers.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def tables(servers: Servers) -> set[str]:
+    query = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+    return set(servers.execute(query).splitlines())
+
+
+def test_models_and_migrations_agree(config: Config) -> None:
+    command.check(config)
+
+
+def test_everything_can_be_undone_and_done_again(empty: Servers, config: Config) -> None:
+    command.upgrade(config, "heads")
+    done = tables(empty)
+    command.downgrade(config, "base")
+    undone = tables(empty)
+    command.upgrade(config, "heads")
+
+    assert {"tenants", "users", "todos"} <= done
+    assert undone == {"alembic_version"}
+    assert tables(empty) == done
+    functions = "SELECT count(*) FROM pg_proc WHERE proname = 'app_current_tenant'"
+    assert empty.execute(functions) == "1"
+
+
+def test_those_that_migrate_at_once_wait_for_each_other(empty: Servers) -> None:
+    command_line = [sys.executable, "-m", "alembic", "upgrade", "heads"]
+    started = [
+        subprocess.Popen(command_line, cwd=BACKEND, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+
+    outputs = [process.communicate(timeout=30)[1] for process in started]
+
+    assert [process.returncode for process in started] == [0, 0], outputs
+    assert sum("Running upgrade" in output for output in outputs) == 1
+    assert "todos" in tables(empty)
+
+
+def test_platform_and_modules_are_branches_of_their_own(config: Config) -> None:
+    scripts = ScriptDirectory.from_config(config)
+
+    for revision in scripts.walk_revisions():
+        folder = Path(revision.path).parent.name
+        assert revision.branch_labels == {folder}, revision.path
+        if folder == "platform":
+            assert not revision.dependencies, "the platform never depends on a module"
+    assert len(scripts.get_heads()) == 2
+
+
+def test_every_migration_gives_up_rather_than_wait(config: Config) -> None:
+    for revision in ScriptDirectory.from_config(config).walk_revisions():
+        text = Path(revision.path).read_text()
+        assert text.count("SET LOCAL lock_timeout") == 2, revision.path
+        assert text.count("SET LOCAL statement_timeout") == 2, revision.path
+
+
+def test_squawk_finds_nothing_in_the_sql(tmp_path: Path) -> None:
+    sql = io.StringIO()
+    config = Config(BACKEND / "alembic.ini", output_buffer=sql)
+    command.upgrade(config, "heads", sql=True)
+    file = tmp_path / "upgrade.sql"
+    file.write_text(sql.getvalue())
+
+    found = subprocess.run(
+        [Path(sys.executable).parent / "squawk", file],
+        capture_output=True,
+        check=False,
+        cwd=BACKEND,
+        text=True,
+    )
+
+    assert found.returncode == 0, found.stdout
+    assert "FORCE ROW LEVEL SECURITY" in sql.getvalue()
+
+
+def test_a_new_table_of_tenants_rows_is_isolated_by_its_migration() -> None:
+    metadata = MetaData()
+    invoices = Table("invoices", metadata, Column("id", Uuid), Column("tenant_id", Uuid))
+    currencies = Table("currencies", metadata, Column("id", Uuid))
+    created = [CreateTableOp.from_table(table) for table in (invoices, currencies)]
+    upgrade = UpgradeOps(created)
+    script = MigrationScript("id", upgrade, DowngradeOps([]))
+
+    isolate_new_tables(MigrationContext.configure(dialect_name="postgresql"), "head", [script])
+    code = render_python_code(upgrade)
+
+    assert 'enable_tenant_isolation(op, "invoices")' in code
+    assert "op.create_table('currencies'" in code
+    assert 'enable_tenant_isolation(op, "currencies")' not in code

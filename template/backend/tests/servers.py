@@ -1,0 +1,117 @@
+"""The servers that tests use: started for them, or given by CI."""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+import pytest
+from sqlalchemy import make_url
+
+from dev.ports import any_free_port
+from dev.postgres import Administrator, Postgres, Roles, create_roles, psql
+from dev.redis import Redis
+
+DATABASE: Final = "app_test"
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """A database with its two roles, and a Redis."""
+
+    administrator: Administrator
+    roles: Roles
+    redis_url: str
+
+    def environment(self) -> dict[str, str]:
+        """Return the settings with which the application and its migrations use these servers."""
+        return {
+            "ENV": "test",
+            "POSTGRES_HOST": self.administrator.host,
+            "POSTGRES_PORT": str(self.administrator.port),
+            "POSTGRES_DB": self.roles.database,
+            "POSTGRES_USER": self.roles.owner,
+            "POSTGRES_PASSWORD": self.roles.owner_password,
+            "APP_DB_USER": self.roles.app,
+            "APP_DB_PASSWORD": self.roles.app_password,
+            "REDIS_URL": self.redis_url,
+        }
+
+    def execute(self, *statements: str) -> str:
+        """Run statements in the test database as its administrator; return what psql prints."""
+        commands = [f"--command={statement}" for statement in statements]
+        stop = "--set=ON_ERROR_STOP=1"
+        return psql(self.administrator, stop, "-At", *commands, database=self.roles.database)
+
+
+def roles_for(database: str) -> Roles:
+    """Return the roles of a test database."""
+    return Roles(database, f"{database}_owner", "owner-test", f"{database}_app", "app-test")
+
+
+@contextmanager
+def folder_for_servers() -> Iterator[Path]:
+    """Make a temporary folder. Pytest closes its own to other accounts, again in each new run."""
+    with TemporaryDirectory(prefix="servers ") as directory:
+        yield Path(directory)
+
+
+@contextmanager
+def start_servers() -> Iterator[Servers]:
+    """Start a PostgreSQL and a Redis, or use those of TEST_DATABASE_URL and TEST_REDIS_URL.
+
+    TEST_DATABASE_URL names an administrator, since tests create roles. Its database must be named
+    `..._test`, and TEST_REDIS_URL must name another database than 0: a mistake in CI's settings
+    must never reach data that somebody wants to keep.
+    """
+    database_url = os.environ.get("TEST_DATABASE_URL")
+    redis_url = os.environ.get("TEST_REDIS_URL")
+    with folder_for_servers() as directory, ExitStack() as started:
+        if database_url:
+            administrator, roles = given_database(database_url)
+        else:
+            postgres = Postgres(directory / "postgres", any_free_port(), durable=False)
+            started.callback(postgres.stop)
+            postgres.start()
+            administrator, roles = Administrator(postgres.port), roles_for(DATABASE)
+        create_roles(administrator, roles)
+        if redis_url:
+            refuse_first_database(redis_url)
+        else:
+            redis = Redis(directory / "redis", any_free_port(), durable=False)
+            started.callback(redis.stop)
+            redis.start()
+            redis_url = redis.url
+        yield Servers(administrator, roles, redis_url)
+
+
+def given_database(text: str) -> tuple[Administrator, Roles]:
+    """Return the administrator and roles of TEST_DATABASE_URL."""
+    url = make_url(text)
+    database = url.database or ""
+    if not database.endswith("_test"):
+        pytest.exit(
+            f"TEST_DATABASE_URL names the database '{database}'. Tests write to it: its name must "
+            "end in _test.",
+            returncode=4,
+        )
+    administrator = Administrator(
+        port=url.port or 5432,
+        host=url.host or "localhost",
+        user=url.username or "postgres",
+        password=url.password or "",
+    )
+    return administrator, roles_for(database)
+
+
+def refuse_first_database(text: str) -> None:
+    """Refuse a TEST_REDIS_URL whose database is 0, which the application uses."""
+    if (make_url(text).database or "0") == "0":
+        pytest.exit(
+            f"TEST_REDIS_URL names Redis database 0, which is not the tests' own. Add a number: "
+            f"{text.rstrip('/').removesuffix('/0')}/15",
+            returncode=4,
+        )

@@ -1,0 +1,114 @@
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+import structlog
+
+from app.core import context
+from app.core.logging import add_processor, configure_logging
+from app.core.settings import Settings
+
+TENANT = context.TenantContext(UUID(int=1), "acme", "Acme")
+
+
+@pytest.fixture(autouse=True)
+def _restored_logging() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    yield
+    root.handlers, root.level = handlers, level
+    context.leave_request()
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_all_logs_are_one_stream_of_json(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging(Settings(log_format="json"))
+
+    structlog.get_logger("ours").info("first", count=1)
+    logging.getLogger("uvicorn.error").info("second %s", "of two", extra={"color_message": "x"})
+
+    first, second = lines(capsys)
+    assert (first["event"], first["count"], first["level"]) == ("first", 1, "info")
+    assert (second["event"], second["logger"]) == ("second of two", "uvicorn.error")
+    assert first["timestamp"].endswith("Z")
+    assert "color_message" not in second
+
+
+def test_a_line_carries_the_request_its_tenant_and_user(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configure_logging(Settings(log_format="json"))
+    context.enter_request(context.RequestState("request-1"))
+    context.set_current_tenant(TENANT)
+    context.set_current_user_id(UUID(int=2))
+
+    logging.getLogger("library").warning("something")
+
+    (line,) = lines(capsys)
+    assert line["request_id"] == "request-1"
+    assert line["tenant_id"] == str(UUID(int=1))
+    assert line["user_id"] == str(UUID(int=2))
+
+
+def test_a_traceback_is_text_without_variables_and_redacted(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configure_logging(Settings(log_format="json"))
+
+    def fail(variable: str) -> None:
+        raise RuntimeError("cannot reach postgresql://app:hunter2@db/x")
+
+    try:
+        fail("nobody shall " + "read this")
+    except RuntimeError:
+        structlog.get_logger("ours").exception("failed")
+
+    (line,) = lines(capsys)
+    assert "Traceback" in line["exception"]
+    assert "hunter2" not in line["exception"]
+    assert "nobody shall read this" not in line["exception"]
+
+
+def test_development_reads_text(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging(Settings(log_format="console"))
+
+    structlog.get_logger("ours").info("hello", password="hide")
+
+    text = capsys.readouterr().out
+    assert "hello" in text
+    assert "hide" not in text
+
+
+def test_a_feature_adds_fields_to_every_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.core.logging._added", [])
+    configure_logging(Settings(log_format="json"))
+    add_processor(lambda _, __, event: {**event, "trace_id": "abc"})
+
+    structlog.get_logger("ours").info("one")
+    logging.getLogger("library").warning("two")
+
+    assert [line["trace_id"] for line in lines(capsys)] == ["abc", "abc"]
+
+
+@pytest.mark.parametrize(
+    ("environment", "form", "is_json"),
+    [
+        ("development", "auto", False),
+        ("production", "auto", True),
+        ("development", "json", True),
+        ("production", "console", False),
+    ],
+)
+def test_machines_read_json(environment: str, form: str, is_json: bool) -> None:
+    secrets = {"app_db_password": "x", "redis_url": "redis://x"}
+    settings = Settings.model_validate({"env": environment, "log_format": form, **secrets})
+
+    assert settings.logs_are_json is is_json

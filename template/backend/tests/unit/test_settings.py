@@ -1,0 +1,159 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.core.settings import (
+    EnvironmentSettings,
+    MigrationSettings,
+    Settings,
+    SettingsError,
+    check_settings,
+    load_settings,
+)
+
+BACKEND = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    "text", ["http://a.test,http://b.test:81", '["http://a.test", "http://b.test:81/"]']
+)
+def test_a_list_is_given_as_json_or_separated_by_commas(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("CORS_ORIGINS", text)
+
+    assert load_settings(Settings).cors_origins == ["http://a.test", "http://b.test:81"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "fault"),
+    [
+        ("CORS_ORIGINS", "*", "'*' is not an origin"),
+        ("CORS_ORIGINS", "https://a.test/path", "is not an origin"),
+        ("CORS_ORIGINS", '["http://a.test"', "is not valid JSON"),
+        ("TRUSTED_PROXIES", "10.0.0.0/33", "is no IP address or network"),
+        ("DB_POOL_SIZE", "many", "valid integer"),
+        ("POSTGRES_PORT", "70000", "less than or equal to 65535"),
+        ("LOG_LEVEL", "LOUD", "'DEBUG', 'INFO'"),
+    ],
+)
+def test_a_bad_value_is_named_and_said_what_is_wrong_with(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, fault: str
+) -> None:
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(SettingsError) as raised:
+        load_settings(Settings)
+
+    (line,) = str(raised.value).splitlines()
+    assert line.startswith(name)
+    assert fault in line
+
+
+@pytest.mark.parametrize("environment", ["staging", "production"])
+def test_development_secrets_are_refused_together(
+    monkeypatch: pytest.MonkeyPatch, environment: str
+) -> None:
+    for name in ("APP_DB_PASSWORD", "OIDC_BACKEND_CLIENT_SECRET"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ENV", environment)
+    monkeypatch.setenv("DB_POOL_SIZE", "0")
+
+    with pytest.raises(SettingsError) as raised:
+        check_settings()
+
+    lines = str(raised.value).splitlines()
+    named = {line.partition(":")[0] for line in lines}
+    assert {"APP_DB_PASSWORD", "OIDC_BACKEND_CLIENT_SECRET", "DB_POOL_SIZE"} <= named
+    assert len(lines) == len(named)
+    assert "app-development" not in str(raised.value)
+
+
+def test_a_feature_s_secret_is_checked_with_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(EnvironmentSettings, "known", list(EnvironmentSettings.known))
+
+    class FeatureSettings(EnvironmentSettings):
+        feature_key: str | None = None
+        feature_required: int
+
+    with pytest.raises(SettingsError, match="FEATURE_REQUIRED: Field required"):
+        check_settings()
+
+
+def test_a_development_secret_inside_a_url_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENV", "production")
+    monkeypatch.setenv("MIGRATION_DATABASE_URL", "postgresql://o:owner-development@db/app")
+    monkeypatch.setenv("POSTGRES_PASSWORD", "a real one")
+
+    with pytest.raises(SettingsError, match="MIGRATION_DATABASE_URL: holds a development secret"):
+        load_settings(MigrationSettings)
+
+
+def test_the_owner_s_password_is_none_of_the_server_s_business(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("POSTGRES_PASSWORD", "owner-development")
+    monkeypatch.setenv("ENV", "production")
+
+    with pytest.raises(SettingsError) as raised:
+        check_settings()
+
+    assert "POSTGRES_PASSWORD" not in str(raised.value)
+
+
+def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DB_POOL_SIZE", "")
+
+    assert load_settings(Settings).db_pool_size == 10
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_a_database_url_in_libpq_s_form_becomes_asyncpg_s(
+    monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"{scheme}://u:p%40ss@db.test:6543/app?sslmode=require")
+
+    url = load_settings(Settings).app_database_url()
+
+    assert url.drivername == "postgresql+asyncpg"
+    assert (url.username, url.password, url.host, url.port) == ("u", "p@ss", "db.test", 6543)
+    assert dict(url.query) == {"ssl": "require"}
+
+
+def test_a_developer_s_env_file_is_read_in_development_and_not_in_tests(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("DB_POOL_SIZE=3\nSOMETHING_ELSE=1\n")
+    program = "from app.core.settings import get_settings; print(get_settings().db_pool_size)"
+
+    sizes = {
+        environment: run(program, tmp_path, ENV=environment).stdout.strip()
+        for environment in ("development", "test")
+    }
+
+    assert sizes == {"development": "3", "test": "10"}
+
+
+def test_a_server_that_may_not_start_says_why_and_shows_no_traceback(tmp_path: Path) -> None:
+    program = "import uvicorn; uvicorn.run('app.main:create_app', factory=True, port=0)"
+
+    ended = run(program, tmp_path, ENV="production", DB_POOL_TIMEOUT="soon")
+
+    assert ended.returncode == 1
+    assert "APP_DB_PASSWORD: holds a development secret, and ENV is production." in ended.stderr
+    assert "DB_POOL_TIMEOUT: Input should be a valid number" in ended.stderr
+    assert "Traceback" not in ended.stderr + ended.stdout
+
+
+def run(program: str, directory: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a Python program with the given settings alone."""
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        check=False,
+        cwd=directory,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(BACKEND), **environment},
+        text=True,
+        timeout=30,
+    )

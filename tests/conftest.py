@@ -1,0 +1,59 @@
+"""Fixtures that every suite shares. Whole projects are costly, so each is made once per session."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.projects import Project
+from support.releases import start_repository
+from support.rendering import copy_template, render
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the working tree, without its history. Tests only read it."""
+    return copy_template(tmp_path_factory.mktemp("template"))
+
+
+@pytest.fixture(scope="session")
+def rendered(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Return the project of some answers, rendered once per session. Tests only read it."""
+    projects: dict[str, Path] = {}
+
+    def project(**answers: Any) -> Path:
+        key = repr(sorted(answers.items()))
+        if key not in projects:
+            projects[key] = render(template, tmp_path_factory.mktemp("rendered"), **answers)
+        return projects[key]
+
+    return project
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--list-requirements", action="store_true", help="print requirement and test, tab-separated")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    if session.config.getoption("--list-requirements"):
+        for item in session.items:
+            for mark in item.iter_markers("requirement"):
+                for identifier in mark.args:
+                    print(f"requirement\t{identifier}\t{item.nodeid}")
+
+
+@pytest.fixture(scope="session")
+def workshop(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Project]:
+    """Return the installed project of some answers, in a folder with a space in its name, made once per session."""
+    projects: dict[str, Project] = {}
+
+    def project(**answers: Any) -> Project:
+        key = repr(sorted(answers.items()))
+        if key not in projects:
+            folder = tmp_path_factory.mktemp("workshop") / "a project"
+            start_repository(render(template, folder, **answers))
+            projects[key] = Project(folder)
+            projects[key].install()
+        return projects[key]
+
+    return project

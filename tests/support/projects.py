@@ -1,0 +1,93 @@
+"""Generated projects that run: installed once, then shared by every test of the session.
+
+Installing costs most, so `node_modules` are kept between sessions by the hash of what decides their content, and linked into
+each new project; uv keeps its own cache of wheels and links from it, so a virtual environment is made anew each time.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "evergreen"
+PACKAGES = ("frontend", "keycloak", "playwright")
+SHOWN_LINES = 80
+DEFAULT_TIMEOUT = 900
+"""Seconds; only there so that a hanging command fails by name."""
+
+
+class CommandFailedError(AssertionError):
+    """A command in a generated project failed; the message holds the end of what it printed."""
+
+
+@dataclass(frozen=True)
+class Project:
+    """A generated project in a folder of its own."""
+
+    path: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def run(self, *command: str, **environment: str) -> str:
+        """Run a command in the project and return what it printed.
+
+        Raises:
+            CommandFailedError: the command ended with another status than 0.
+        """
+        result = subprocess.run(
+            command,
+            cwd=self.path,
+            env=clean_environment() | self.environment | environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=DEFAULT_TIMEOUT,
+            check=False,
+        )
+        if result.returncode:
+            shown = "\n".join(result.stdout.splitlines()[-SHOWN_LINES:])
+            raise CommandFailedError(f"{' '.join(command)} in {self.path} ended with {result.returncode}:\n{shown}")
+        return result.stdout
+
+    def make(self, *targets: str, **environment: str) -> str:
+        """Run targets of the project's own Makefile, as its team would."""
+        return self.run("make", *targets, **environment)
+
+    def install(self) -> None:
+        """Install every dependency, from what an earlier session has kept where it is the same."""
+        for name in PACKAGES:
+            self._link_packages(name)
+        self.make("install")
+        for name in PACKAGES:
+            self._keep_packages(name)
+
+    def _kept(self, name: str) -> Path:
+        described = (self.path / name / "package.json").read_text(encoding="utf-8").partition('"engines"')[2]
+        node = subprocess.run(["node", "--version"], check=True, capture_output=True, text=True).stdout
+        return CACHE / "node_modules" / hashlib.sha256((name + node + described).encode()).hexdigest()[:20]
+
+    def _link_packages(self, name: str) -> None:
+        kept = self._kept(name)
+        if kept.is_dir():
+            for item in kept.iterdir():
+                subprocess.run(["cp", "--archive", "--link", str(item), str(self.path / name)], check=True)
+
+    def _keep_packages(self, name: str) -> None:
+        kept, source = self._kept(name), self.path / name
+        if not kept.exists() and (source / "node_modules").is_dir():
+            unfinished = kept.with_name(f"{kept.name}.{os.getpid()}")
+            unfinished.mkdir(parents=True)
+            for item in ("node_modules", "package-lock.json"):
+                subprocess.run(["cp", "--archive", "--link", str(source / item), str(unfinished)], check=True)
+            try:
+                unfinished.rename(kept)
+            except OSError:  # another session was faster
+                shutil.rmtree(unfinished)
+
+
+def clean_environment() -> dict[str, str]:
+    """Return this process' environment without what would reach into a project: its virtual environment, make's flags."""
+    private = ("VIRTUAL_ENV", "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "PYTHONPATH", "PYTEST_CURRENT_TEST", "UV_PROJECT_ENVIRONMENT")
+    return {name: value for name, value in os.environ.items() if name not in private}
