@@ -14,12 +14,11 @@
  */
 import { join } from "node:path";
 
+import { UserError, readEnvironment } from "./provider/environment.mjs";
 import { readKeys, rotateKeys } from "./provider/keys.mjs";
 import { readRealm } from "./provider/realm.mjs";
 import { startServer } from "./provider/server.mjs";
 import { SessionStore } from "./provider/store.mjs";
-import { readEnvironment } from "./provider/environment.mjs";
-import { UserError } from "./provider/errors.mjs";
 
 const here = import.meta.dirname;
 

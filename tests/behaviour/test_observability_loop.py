@@ -26,14 +26,13 @@ from support.tools import tool
 
 PATIENCE = 60.0
 SERVERS = """
-import json, os, sys, tempfile
-from pathlib import Path
+import json, os, sys
 from alembic import command
 from alembic.config import Config
 from dev.postgres import psql
 from tests.servers import start_servers
 
-with tempfile.TemporaryDirectory() as folder, start_servers(Path(folder)) as servers:
+with start_servers() as servers:
     os.environ.update(servers.environment())
     command.upgrade(Config("alembic.ini"), "heads")
     psql(servers.administrator, "--set=password=monitor-test", "--file=../observability/postgres/monitor-role.sql")
@@ -134,7 +133,7 @@ def servers(python: str, backend: Path) -> Iterator[dict[str, str]]:
         assert process.stdin
         assert process.stdout
         ready = next((line for line in process.stdout if line.startswith("READY")), None)
-        assert ready, "the servers did not start; their output is above"
+        assert ready, "the servers did not start; their error output says why"
         yield environment | json.loads(ready.removeprefix("READY"))
         process.stdin.close()
 

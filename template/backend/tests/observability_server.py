@@ -55,7 +55,7 @@ def serve(log: Path, *, workers: int = 1, **variables: str) -> Iterator[str]:
     command = ["-m", "uvicorn", "--factory", "tests.observability_server:create_app"]
     options = ["--port", str(port), "--workers", str(workers)]
     with log.open("wb") as output:
-        process = subprocess.Popen(  # noqa: S603 - our own arguments
+        process = subprocess.Popen(
             [sys.executable, *command, *options],
             cwd=BACKEND,
             env=os.environ | {"LOG_FORMAT": "json"} | variables,

@@ -1,4 +1,4 @@
-import { UserError } from "./errors.mjs";
+import { UserError } from "./environment.mjs";
 import { applicableMappers } from "./scopes.mjs";
 
 const fullName = (user) => [user.firstName, user.lastName].filter(Boolean).join(" ") || undefined;

@@ -1,4 +1,5 @@
-import { UserError } from "./errors.mjs";
+/** What a person can put right: shown as one line, without a stack. */
+export class UserError extends Error {}
 
 const ALLOWED = ["development", "test"];
 

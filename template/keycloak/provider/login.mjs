@@ -5,8 +5,8 @@ import { LOGIN } from "./configuration.mjs";
 import { errors } from "./library.mjs";
 import { PAGE_HEADERS, STYLE_PATH, errorPage, loginPage } from "./pages.mjs";
 import { authenticate } from "./realm.mjs";
-import { readForm } from "./forms.mjs";
 
+const FORM_LIMIT = 64 * 1024;
 const STYLE = readFileSync(join(import.meta.dirname, "login.css"), "utf8");
 
 /**
@@ -59,4 +59,19 @@ export function login(provider, realm, mount) {
     );
     ctx.status = 303;
   };
+}
+
+/**
+ * Read a posted form.
+ *
+ * @param {import("node:http").IncomingMessage} request with a body of application/x-www-form-urlencoded
+ * @returns {Promise<URLSearchParams>}
+ */
+export async function readForm(request) {
+  let body = "";
+  for await (const chunk of request.setEncoding("utf8")) {
+    body += chunk;
+    if (body.length > FORM_LIMIT) break;
+  }
+  return new URLSearchParams(body);
 }

@@ -1,6 +1,6 @@
 import { ROUTES } from "./configuration.mjs";
 import { PAGE_HEADERS, errorPage, logoutPage, signedOutPage } from "./pages.mjs";
-import { readForm } from "./forms.mjs";
+import { readForm } from "./login.mjs";
 
 /**
  * Koa middleware for OpenID Connect RP-Initiated Logout 1.0, as Keycloak does it: with a valid `id_token_hint` the

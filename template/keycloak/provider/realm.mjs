@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 
-import { UserError } from "./errors.mjs";
+import { UserError } from "./environment.mjs";
 
 /**
  * Read Keycloak's realm file and fill in its `${NAME}` placeholders, as Keycloak's import does.

@@ -2,7 +2,7 @@ import { createServer } from "node:http";
 
 import { checkMappers } from "./claims.mjs";
 import { configure } from "./configuration.mjs";
-import { UserError } from "./errors.mjs";
+import { UserError } from "./environment.mjs";
 import { Provider } from "./library.mjs";
 import { login } from "./login.mjs";
 import { logout } from "./logout.mjs";

@@ -15,7 +15,9 @@ for (const [method, path, status] of [
   ["GET", "/no-such-path", 404],
   ["DELETE", "/health", 405],
 ] as const) {
-  test(`${method} ${path} without a token answers ${String(status)} as a problem`, async ({ request }) => {
+  test(`${method} ${path} without a token answers ${String(status)} as a problem`, async ({
+    request,
+  }) => {
     const answer = await request.fetch(api(path), { method });
     expect(answer.status()).toBe(status);
     expect(answer.headers()["content-type"]).toContain(PROBLEM);

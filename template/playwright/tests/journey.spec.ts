@@ -138,19 +138,17 @@ test("the page works under a strict content security policy", async ({ page, bas
     "base-uri 'none'",
     "require-trusted-types-for 'script'",
   ].join("; ");
-  // Not page.route: a page that is answered from there counts as one from another network, which may not reach localhost.
-  const browser = await page.context().newCDPSession(page);
-  browser.on("Fetch.requestPaused", ({ requestId, responseHeaders = [], responseStatusCode }) => {
-    const header = { name: "Content-Security-Policy", value: policy };
-    void browser.send("Fetch.continueResponse", {
-      requestId,
-      responseCode: responseStatusCode,
-      responseHeaders: [...responseHeaders, header],
-    });
-  });
-  await browser.send("Fetch.enable", {
-    patterns: [{ urlPattern: `${origin}/*`, resourceType: "Document", requestStage: "Response" }],
-  });
+  // To Chromium a page that is answered from here is one of another network, which may not reach localhost unasked.
+  await page.context().grantPermissions(["local-network-access"]);
+  await page.route(
+    (url) => url.origin === origin,
+    async (route) => {
+      if (route.request().resourceType() !== "document") return route.fallback();
+      const response = await route.fetch();
+      const headers = { ...response.headers(), "content-security-policy": policy };
+      return route.fulfill({ response, headers });
+    },
+  );
   await logIn(page, ALICE);
   await page.reload();
   await expect(page.getByRole("button", { name: "Sign out" })).toBeVisible();

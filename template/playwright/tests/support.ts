@@ -97,7 +97,10 @@ export async function takePictures(page: Page, name: string): Promise<void> {
   });
   for (const colorScheme of ["light", "dark"] as const) {
     await page.emulateMedia({ colorScheme });
-    await page.screenshot({ path: join(folder, `${name}-${colorScheme}.png`), animations: "disabled" });
+    await page.screenshot({
+      path: join(folder, `${name}-${colorScheme}.png`),
+      animations: "disabled",
+    });
   }
   await page.emulateMedia({ colorScheme: null });
 }
