@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.combinations import features
 from support.markdown import PARSER, targets, text_of
 from support.rendering import REPOSITORY
 
@@ -51,6 +52,13 @@ def test_the_projects_decisions(rendered: Callable[..., Path]) -> None:
     assert len(list(folder.glob("*.md"))) >= 18
     assert faults(folder) == []
     assert linked_from_index(folder) == {record.name for record in folder.glob("*.md")}
+
+
+@pytest.mark.requirement("NFR-001")
+@pytest.mark.parametrize("feature", [name.removeprefix("include_") for name in features()])
+def test_every_feature_has_a_page_that_leads_to_its_decision(feature: str, rendered: Callable[..., Path]) -> None:
+    page = rendered(**{f"include_{feature}": True}) / "docs" / "features" / f"{feature}.md"
+    assert [target for target in targets(page) if target.startswith("../decisions/")] != []
 
 
 @pytest.mark.parametrize(

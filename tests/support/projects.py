@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "evergreen"
-PACKAGES = ("frontend", "keycloak", "playwright")
+PACKAGES = ("frontend", "keycloak")
 SHOWN_LINES = 80
 DEFAULT_TIMEOUT = 900
 """Seconds; only there so that a hanging command fails by name."""

@@ -2,7 +2,9 @@
 
 import os
 import re
+import shutil
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -16,12 +18,23 @@ def pinned_versions() -> dict[str, str]:
 
 
 def tool(name: str) -> str:
-    """Return a tool's path; where it is missing the test is skipped, and fails in CI (EVERGREEN_REQUIRE_TOOLS=1)."""
+    """Return the path of a tool that `scripts/install-tools` builds; see `_missing` for when it is not there."""
     folder = Path(os.environ.get("EVERGREEN_TOOLS") or Path.home() / ".cache/evergreen/tools")
     path = folder / f"{name}-{pinned_versions()[name]}" / name
-    if path.is_file():
-        return str(path)
-    message = f"{name} is missing: scripts/install-tools {name}"
+    return str(path) if path.is_file() else _missing(f"{name} is missing: scripts/install-tools {name}")
+
+
+def program(name: str, package: str) -> str:
+    """Return the path of a program that the machine's packages bring; see `_missing` for when it is not there.
+
+    Debian keeps some servers in /usr/sbin, which is not on everybody's PATH.
+    """
+    path = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
+    return path or _missing(f"{name} is missing: apt install {package}")
+
+
+def _missing(message: str) -> NoReturn:
+    """Skip the test on a contributor's machine; fail it in CI (EVERGREEN_REQUIRE_TOOLS=1)."""
     if os.environ.get("EVERGREEN_REQUIRE_TOOLS") == "1":
         pytest.fail(message)
     pytest.skip(message)
