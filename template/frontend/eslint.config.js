@@ -6,7 +6,7 @@ import { configs as wc } from "eslint-plugin-wc";
 import ts from "typescript-eslint";
 
 export default defineConfig(
-  globalIgnores(["coverage", "dist"]),
+  globalIgnores(["coverage", "dist", "playwright-report", "test-results"]),
   js.configs.recommended,
   ts.configs.strictTypeChecked,
   ts.configs.stylisticTypeChecked,

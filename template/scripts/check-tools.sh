@@ -1,12 +1,27 @@
 #!/bin/sh
-# Check that Python, Node.js and npm are there and new enough, and install uv into .tools/ if the machine has none.
-# Environment: PYTHON3 (the interpreter), UV_VERSION (what to install). Run from the project's root.
+# Check that what the project needs is there. Run from the project's root.
+#
+#   check-tools.sh          Python, Node.js and npm, new enough; uv is installed into .tools/ if the machine has none.
+#                           Environment: PYTHON3 (the interpreter), UV_VERSION (what to install)
+#   check-tools.sh docker   Docker with Compose, and an answer of it. Environment: COMPOSE, the command for Compose
 set -eu
 
 stop() {
   echo "$1" >&2
   exit 1
 }
+
+if [ "${1:-}" = docker ]; then
+  without="Without Docker: make dev"
+  command -v docker >/dev/null || stop "Docker is not installed (https://docs.docker.com/get-started/get-docker/).
+$without"
+  # COMPOSE may be two words.
+  $COMPOSE version >/dev/null 2>&1 || stop "Docker Compose is not installed: \`$COMPOSE version\` fails.
+$without"
+  docker info >/dev/null 2>&1 || stop "Docker is installed, but its daemon does not answer. Start it.
+$without"
+  exit
+fi
 
 command -v "$PYTHON3" >/dev/null || stop "Python 3.11 or later is needed; $PYTHON3 is not there.
 Install it (Debian, Ubuntu: apt install python3 python3-venv; macOS: brew install python), or set PYTHON3."

@@ -1,11 +1,18 @@
--- Creates the database and its two roles, or puts right what differs. Run it by psql as often as you like:
+-- Creates the database and its two roles, or puts right what differs. Run it by psql (14 or later) as often as you like:
 --
---   psql --set ON_ERROR_STOP=1 --set database=app --set owner=app_owner --set owner_password=... \
---        --set app=app_app --set app_password=... --file scripts/create-roles.sql
+--   DATABASE=app OWNER=app_owner OWNER_PASSWORD=... APP=app_app APP_PASSWORD=... \
+--     psql --set ON_ERROR_STOP=1 --file scripts/create-roles.sql
 --
+-- The names come from the environment: a command line would show the passwords to everybody on the machine.
 -- The owner owns the tables and migrates them. The application's role may read and write rows, and neither
 -- change a table nor pass by row-level security. Neither is a superuser; the connection that runs this must
 -- be one, or (on managed PostgreSQL 16 and later) have CREATEROLE and CREATEDB.
+
+\getenv database DATABASE
+\getenv owner OWNER
+\getenv owner_password OWNER_PASSWORD
+\getenv app APP
+\getenv app_password APP_PASSWORD
 
 SELECT format('CREATE ROLE %I', role)
 FROM unnest(ARRAY[:'owner', :'app']) AS role

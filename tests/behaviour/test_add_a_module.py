@@ -1,5 +1,6 @@
 """The project's guide to a module of one's own works as it is written: its commands are run, in order."""
 
+import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,8 @@ from support.projects import Project
 
 PAGE = "docs/how-to/add-a-module.md"
 MODULES = "backend/app/modules/__init__.py"
+TESTS = "tests/integration/test_notes.py tests/integration/test_migrations.py tests/integration/test_row_level_security.py"
+GENERATED = re.compile(r"    # ### commands auto generated.*?### end Alembic commands ###\n", re.DOTALL)
 
 
 def code_blocks(page: Path) -> list[str]:
@@ -27,17 +30,57 @@ def list_router(modules: Path, lines: str) -> None:
     modules.write_text("\n".join(kept + [line for line in wanted if line.startswith("ROUTERS")]) + "\n", encoding="utf-8")
 
 
+def without_todos(lines: str) -> str:
+    """Return the guide's list of modules without the example."""
+    kept = [line for line in lines.splitlines() if "todos.endpoints" not in line]
+    return "\n".join(kept).replace(", todos)", ",)")
+
+
+def run_with_a_database(project: Project, commands: str) -> None:
+    """Run commands in the project's root while the development stack runs, with an empty database."""
+    stack = "cd backend && .venv/bin/python -m dev --no-frontend --fresh --state ../.dev/guide -- sh -euc"
+    project.run("sh", "-euc", f"{stack} {shlex.quote('cd .. && ' + commands)}")
+
+
 @pytest.mark.verify
 def test_the_guide_leads_to_a_module_that_passes_every_check(workshop: Callable[..., Project]) -> None:
     project = workshop(project_name="Notes of a reader")
-    copy, routers, migration, isolation, migrate, tests = code_blocks(project.path / PAGE)
+    copy, routers, migration, isolation, migrate, tests, delete, *_, drop = code_blocks(project.path / PAGE)
+    migrations = project.path / "backend/alembic/modules"
 
     project.run("sh", "-euc", copy)
     list_router(project.path / MODULES, routers)
-    stack = "cd backend && .venv/bin/python -m dev --no-frontend --fresh --state ../.dev/guide -- sh -euc"
-    project.run("sh", "-euc", f"{stack} {shlex.quote('cd .. && ' + migration + migrate)}")
+    run_with_a_database(project, migration + migrate)
     project.run("sh", "-euc", tests)
 
-    (written,) = (project.path / "backend/alembic/modules").glob("*add_notes.py")
+    (written,) = migrations.glob("*add_notes.py")
     assert isolation.strip() in written.read_text(encoding="utf-8")
-    assert " passed" in project.make("test-backend", ARGS="tests/integration/test_notes.py")
+    assert " passed" in project.make("test-backend", ARGS=TESTS)
+
+    # The example goes where it has been in use: its migration stays, and another drops the table.
+    project.run("sh", "-euc", delete)
+    list_router(project.path / MODULES, without_todos(routers))
+    run_with_a_database(project, 'make migration MESSAGE="drop todos"')
+    (dropping,) = migrations.glob("*drop_todos.py")
+    dropping.write_text(GENERATED.sub(f"    {drop.strip()}\n", dropping.read_text(encoding="utf-8"), count=1), encoding="utf-8")
+    assert " passed" in project.make("test-backend", ARGS=TESTS)
+
+
+@pytest.mark.verify
+def test_without_the_example_every_check_passes_and_the_first_module_is_one_s_own(workshop: Callable[..., Project]) -> None:
+    project = workshop(project_name="Nothing to do")
+    copy, routers, _, _, migrate, tests, delete, no_routers, no_views, forget, begin, _ = code_blocks(project.path / PAGE)
+    project.run("sh", "-euc", copy + tests.partition("make")[0])
+    own = [project.path / "backend/app/modules/notes", project.path / "backend/tests/integration/test_notes.py"]
+    aside = [path.rename(project.path.parent / path.name) for path in own]
+
+    project.run("sh", "-euc", delete + forget)
+    list_router(project.path / MODULES, no_routers)
+    (project.path / "frontend/src/modules/index.ts").write_text(no_views, encoding="utf-8")
+    project.make("check", "test")
+
+    for path, place in zip(aside, own, strict=True):
+        path.rename(place)
+    list_router(project.path / MODULES, without_todos(routers))
+    run_with_a_database(project, f"({begin.strip()})\n{migrate}")
+    assert " passed" in project.make("test-backend", ARGS=TESTS)

@@ -34,8 +34,8 @@ from tests.servers import start_servers
 
 with start_servers() as servers:
     os.environ.update(servers.environment())
-    command.upgrade(Config("alembic.ini"), "heads")
-    psql(servers.administrator, "--set=password=monitor-test", "--file=../observability/postgres/monitor-role.sql")
+    command.upgrade(Config(toml_file="pyproject.toml"), "heads")
+    psql(servers.administrator, "--set=password=monitor-test", f"--file={sys.argv[1]}")
     print("READY" + json.dumps(servers.environment()), flush=True)
     sys.stdin.read()
 """
@@ -54,7 +54,7 @@ def prometheus(project: Project, tmp_path_factory: pytest.TempPathFactory) -> It
     ports = {name: free_port() for name in ("backend", "postgres", "redis", "prometheus")}
     backend, python = project.path / "backend", str(project.path / "backend/.venv/bin/python")
     with ExitStack() as stack:
-        variables = stack.enter_context(servers(python, backend))
+        variables = stack.enter_context(servers(python, backend, write_monitor_role(project.path, folder)))
 
         def run(*command: str, **more: str) -> None:
             stack.enter_context(running(folder, backend, command, variables | more))
@@ -124,12 +124,20 @@ def write_configuration(project: Path, folder: Path, ports: dict[str, int]) -> P
     return path
 
 
+def write_monitor_role(project: Path, folder: Path) -> Path:
+    """Write the statements that make the exporter's role, as Compose does for the stack."""
+    stack: dict[str, Any] = yaml.safe_load((project / "observability/compose.yml").read_text())
+    path = folder / "monitor-role.sql"
+    path.write_text(stack["configs"][path.name]["content"])
+    return path
+
+
 @contextmanager
-def servers(python: str, backend: Path) -> Iterator[dict[str, str]]:
+def servers(python: str, backend: Path, monitor_role: Path) -> Iterator[dict[str, str]]:
     """Start the project's own test servers, and make the exporter's role as the stack does; yields the settings."""
     environment = clean_environment() | {"ENV": "test"}
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    with subprocess.Popen([python, "-c", SERVERS], cwd=backend, env=environment, **pipes) as process:
+    with subprocess.Popen([python, "-c", SERVERS, str(monitor_role)], cwd=backend, env=environment, **pipes) as process:
         assert process.stdin
         assert process.stdout
         ready = next((line for line in process.stdout if line.startswith("READY")), None)

@@ -41,7 +41,7 @@ def test_promtool_accepts_prometheus_configuration(stack: Path, tmp_path: Path) 
 
 
 def test_loki_accepts_its_configuration(stack: Path, tmp_path: Path) -> None:
-    loki, configuration = tool("loki"), stack / "loki/loki.yml"
+    loki, configuration = tool("loki"), stack / "loki.yml"
     broken = tmp_path / "broken.yml"
     broken.write_text(configuration.read_text().replace("schema: v13", "schema: v99"))
     assert succeeds(loki, f"-config.file={configuration}", "-verify-config")
@@ -49,7 +49,7 @@ def test_loki_accepts_its_configuration(stack: Path, tmp_path: Path) -> None:
 
 
 def test_alloy_parses_its_configuration(stack: Path, tmp_path: Path) -> None:
-    alloy, configuration = tool("alloy-syntax"), stack / "alloy/config.alloy"
+    alloy, configuration = tool("alloy-syntax"), stack / "config.alloy"
     broken = tmp_path / "broken.alloy"
     broken.write_text(configuration.read_text().rstrip().removesuffix("}"))
     assert succeeds(alloy, configuration)
@@ -57,7 +57,7 @@ def test_alloy_parses_its_configuration(stack: Path, tmp_path: Path) -> None:
 
 
 def test_alloy_names_only_components_that_it_declares(stack: Path) -> None:
-    text = (stack / "alloy/config.alloy").read_text()
+    text = (stack / "config.alloy").read_text()
     declared = {f"{kind}.{label}" for kind, label in re.findall(r'^([\w.]+) "(\w+)" \{', text, flags=re.MULTILINE)}
     used = set(re.findall(r"\b((?:discovery|loki|otelcol)\.[\w.]+)\.(?:targets|output|receiver|input)\b", text))
     assert used
@@ -67,7 +67,7 @@ def test_alloy_names_only_components_that_it_declares(stack: Path) -> None:
 def test_loki_understands_what_panels_ask_it(stack: Path, tmp_path: Path) -> None:
     questions = [question.expression for question in panel_questions(stack.parent) if question.source == "loki"]
     assert questions
-    with running_loki(tool("loki"), stack / "loki/loki.yml", tmp_path) as ask:
+    with running_loki(tool("loki"), stack / "loki.yml", tmp_path) as ask:
         assert [ask(question) for question in questions] == [200] * len(questions)
         assert ask('{service="backend"') == 400
 
@@ -105,7 +105,7 @@ def running_loki(program: str, configuration: Path, folder: Path) -> Iterator[Ca
 
 
 def test_dashboards_are_complete_and_nothing_overlaps(stack: Path) -> None:
-    provisioned = yaml.safe_load((stack / "grafana/provisioning/datasources/datasources.yml").read_text())
+    provisioned = yaml.safe_load((stack / "grafana/provisioning.yml").read_text())
     sources = {source["uid"]: source["type"] for source in provisioned["datasources"]}
     found = dict(dashboards(stack.parent))
     uids = [dashboard["uid"] for dashboard in found.values()]
@@ -124,6 +124,17 @@ def test_dashboards_are_complete_and_nothing_overlaps(stack: Path) -> None:
         for one, other in combinations(panels, 2):
             assert not overlap(one["gridPos"], other["gridPos"]), (one["title"], other["title"])
         assert all(above["gridPos"]["y"] <= below["gridPos"]["y"] for above, below in pairwise(panels))
+
+
+def test_grafana_is_given_what_it_reads(stack: Path) -> None:
+    """One file in two folders of Grafana's: it takes data sources from the one, and from the other where dashboards are."""
+    compose = yaml.safe_load((stack / "compose.yml").read_text())
+    mounted = dict(reversed(volume.split(":")[:2]) for volume in compose["services"]["grafana"]["volumes"])
+    given = yaml.safe_load((stack / "grafana/provisioning.yml").read_text())
+    for folder, key in {"datasources": "datasources", "dashboards": "providers"}.items():
+        assert mounted[f"/etc/grafana/provisioning/{folder}/provisioning.yml"] == "./grafana/provisioning.yml"
+        assert given[key]
+    assert mounted[given["providers"][0]["options"]["path"]] == "./grafana/dashboards"
 
 
 def overlap(one: dict[str, int], other: dict[str, int]) -> bool:

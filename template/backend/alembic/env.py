@@ -12,7 +12,7 @@ from sqlalchemy.pool import NullPool
 
 from app.core.database import Base
 from app.core.settings import MigrationSettings, load_settings
-from app.tenancy.autogenerate import isolate_new_tables
+from app.tenancy.migrations import isolate_new_tables
 
 BACKEND = Path(__file__).parents[1]
 OPTIONS = {

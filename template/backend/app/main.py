@@ -2,11 +2,14 @@
 
 from fastapi import FastAPI
 
-from app.api import router
 from app.core.application import create_core, trust_proxies
+from app.core.health import router as health
 from app.core.logging import configure_logging
 from app.core.settings import check_settings, get_settings
 from app.features import load_features
+from app.identity.endpoints import router as identity
+from app.modules import ROUTERS
+from app.tenancy.endpoints import router as tenancy
 
 
 def create_app() -> FastAPI:
@@ -20,7 +23,8 @@ def create_app() -> FastAPI:
     settings = get_settings()
     configure_logging(settings)
     app = create_core(settings)
-    app.include_router(router, prefix=settings.api_prefix)
+    for router in (health, identity, tenancy, *ROUTERS):
+        app.include_router(router, prefix=settings.api_prefix)
     for feature in features:
         feature.install(app)
     trust_proxies(app, settings)

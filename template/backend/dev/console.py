@@ -1,4 +1,4 @@
-"""What `make dev` writes: every line under the name of the part that it comes from."""
+"""What `make dev` writes: every line under the name of the part that it comes from; its errors."""
 
 import os
 import sys
@@ -10,6 +10,10 @@ from typing import Final
 COLOURS: Final = (36, 33, 32, 35, 34)
 WIDTH: Final = 10
 OWN: Final = "dev"
+
+
+class DevError(Exception):
+    """Something that the developer can put right; shown without a traceback."""
 
 
 class Console:

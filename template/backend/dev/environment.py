@@ -11,9 +11,8 @@ from dotenv import dotenv_values
 from app import project
 from app.core.settings import MigrationSettings, Settings, load_settings
 from app.identity.settings import IdentitySettings
-from dev.choice import Ports
-from dev.errors import DevError
-from dev.ports import LOOPBACK
+from dev.console import DevError
+from dev.ports import LOOPBACK, Ports
 from dev.postgres import Roles
 
 ROOT: Final = Path(__file__).parents[2]
@@ -30,17 +29,22 @@ DEFAULT_PORTS: Final = {
 
 
 def set_by_hand() -> dict[str, str]:
-    """Return the variables of the environment and of .env, as the application reads them.
-
-    Raises:
-        DevError: they name an environment that is not for development.
-    """
+    """Return the variables of the environment and of .env, as the application reads them."""
     in_test = os.environ.get("ENV") == "test"  # app.core.settings reads no .env then
     file = {} if in_test else dotenv_values(ROOT / ".env")
-    values = {name: value for name, value in {**file, **os.environ}.items() if value}
-    if values.get("ENV", "development") not in ALLOWED:
-        raise DevError(f"ENV is {values['ENV']}. `make dev` is for development; unset ENV.")
-    return values
+    return {name: value for name, value in {**file, **os.environ}.items() if value}
+
+
+def refuse_protected(given: Mapping[str, str]) -> None:
+    """Refuse to start servers where people's data may be.
+
+    Raises:
+        DevError: the variables name an environment that is not for development.
+    """
+    if given.get("ENV", "development") not in ALLOWED:
+        raise DevError(
+            f"ENV is {given['ENV']}. Servers are started here for development alone; unset ENV."
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,25 @@ import subprocess
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Any, Final, TextIO
 
-from dev.errors import DevError
+from dev.console import DevError
 
 GRACE: Final = 5.0
 """Seconds that the processes of a killed run get to end by themselves."""
+
+
+class RunningError(DevError):
+    """Another run holds the lock."""
+
+    def __init__(self, pid: int | None, postgres_port: int | None) -> None:
+        """Tell whose it is, and where its PostgreSQL is, if it has started one."""
+        super().__init__(
+            f"`make dev`, or a migration, runs in this project already (pid {pid or 'unknown'}).\n"
+            f"Use it, or stop it: kill {pid or 'PID'}"
+        )
+        self.pid = pid
+        self.postgres_port = postgres_port
 
 
 class Lock:
@@ -28,6 +41,7 @@ class Lock:
         self._path = path
         self._file: TextIO | None = None
         self._children: dict[int, str] = {}
+        self._postgres_port: int | None = None
 
     def acquire(self) -> list[int]:
         """Take the lock, and end what a killed run has left.
@@ -36,7 +50,7 @@ class Lock:
             the pids that were ended.
 
         Raises:
-            DevError: another run holds it.
+            RunningError: another run holds it.
         """
         self._path.parent.mkdir(parents=True, exist_ok=True)
         file = self._path.open("a+")
@@ -45,12 +59,9 @@ class Lock:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            pid = _parse(text).get("pid", "unknown")
             file.close()
-            raise DevError(
-                f"`make dev` runs in this project already (pid {pid}).\n"
-                f"Use it, or stop it: kill {pid}"
-            ) from None
+            other = _parse(text)
+            raise RunningError(other.get("pid"), other.get("postgres_port")) from None
         self._file = file
         ended = _end(_parse(text).get("children", {}))
         self._write()
@@ -59,6 +70,11 @@ class Lock:
     def add(self, pid: int) -> None:
         """Write down a child, the leader of a process group of its own."""
         self._children[pid] = started(pid)
+        self._write()
+
+    def publish(self, postgres_port: int) -> None:
+        """Write down where PostgreSQL is, once it answers, for migrations beside this run."""
+        self._postgres_port = postgres_port
         self._write()
 
     def remove(self, pid: int) -> None:
@@ -76,7 +92,12 @@ class Lock:
     def _write(self) -> None:
         if self._file is not None:
             self._file.truncate(0)
-            self._file.write(json.dumps({"pid": os.getpid(), "children": self._children}))
+            content = {
+                "pid": os.getpid(),
+                "children": self._children,
+                "postgres_port": self._postgres_port,
+            }
+            self._file.write(json.dumps(content))
             self._file.flush()
 
 
@@ -97,7 +118,7 @@ def signal_group(pid: int, number: int) -> bool:
     return True
 
 
-def _parse(text: str) -> dict[str, dict[str, str]]:
+def _parse(text: str) -> dict[str, Any]:
     with suppress(ValueError):
         content = json.loads(text)
         if isinstance(content, dict):

@@ -142,16 +142,21 @@ def create_roles(administrator: Administrator, roles: Roles) -> None:
     Raises:
         PostgresError: the server is away, or the administrator may not do this.
     """
-    variables = {"ON_ERROR_STOP": "1", **asdict(roles)}
-    sets = [f"--set={name}={value}" for name, value in variables.items()]
-    psql(administrator, *sets, f"--file={CREATE_ROLES}")
+    variables = {name.upper(): value for name, value in asdict(roles).items()}
+    psql(administrator, "--set=ON_ERROR_STOP=1", f"--file={CREATE_ROLES}", variables=variables)
 
 
-def psql(administrator: Administrator, *arguments: str, database: str = "postgres") -> str:
-    """Run psql as the administrator and return what it prints."""
+def psql(
+    administrator: Administrator,
+    *arguments: str,
+    database: str = "postgres",
+    variables: Mapping[str, str] | None = None,
+) -> str:
+    """Run psql as the administrator, with environment variables, and return what it prints."""
     address = ["-h", administrator.host, "-p", str(administrator.port), "-U", administrator.user]
     environment = {
         **os.environ,
+        **(variables or {}),
         "PGPASSWORD": administrator.password,
         "PGOPTIONS": "--client-min-messages=warning",
     }

@@ -6,13 +6,11 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 
-from dev.children import Child
-from dev.console import Console
+from dev.console import Console, DevError
 from dev.environment import ROOT, Plan, database_roles, provider_variables
-from dev.errors import DevError
 from dev.lock import Lock
 from dev.postgres import Postgres, PostgresError
-from dev.readiness import until_ready
+from dev.processes import Child
 from dev.redis import Redis, RedisError
 
 BACKEND = ROOT / "backend"
@@ -21,12 +19,24 @@ BACKEND = ROOT / "backend"
 class Stack:
     """Everything that one `make dev` runs."""
 
-    def __init__(self, plan: Plan, state: Path, console: Console, lock: Lock) -> None:
-        """Remember where things go; nothing is started."""
+    def __init__(
+        self, plan: Plan, state: Path, console: Console, lock: Lock, *, gives_up: bool
+    ) -> None:
+        """Remember where things go; nothing is started.
+
+        Args:
+            plan: which parts to start, and where.
+            state: where their data are kept.
+            console: takes what they print.
+            lock: knows their processes.
+            gives_up: whether an API that does not answer ends the run, which nobody watches;
+                somebody who watches it mends the code, and uvicorn starts it again.
+        """
         self._plan = plan
         self._state = state
         self._console = console
         self._lock = lock
+        self._gives_up = gives_up
         self._roles = database_roles()
         self._provider_variables = provider_variables(plan, state / "provider")
         self._children: list[Child] = []
@@ -80,6 +90,7 @@ class Stack:
         self._stops.append(server.stop)
         await self._blocking_call(server.start)
         await self._blocking_call(lambda: server.create_roles(self._roles))
+        self._lock.publish(server.port)
 
     async def _redis(self) -> None:
         server = Redis(self._state / "redis", self._plan.ports["redis"])
@@ -88,14 +99,15 @@ class Stack:
 
     async def _database(self) -> None:
         child = self._child("database")
-        await child.start([sys.executable, "-m", "dev.prepare"], BACKEND, self._plan.variables)
+        command = [sys.executable, "-m", "dev.migrate", "--seed", "upgrade", "heads"]
+        await child.start(command, BACKEND, self._plan.variables)
         await child.complete()
         self._children.remove(child)
 
     async def _provider(self) -> None:
         child = self._child("provider")
         await child.start(["node", "dev-provider.mjs"], ROOT / "keycloak", self._provider_variables)
-        await until_ready(child, f"{self._plan.issuer}/.well-known/openid-configuration")
+        await child.until_ready(f"{self._plan.issuer}/.well-known/openid-configuration")
 
     async def _backend(self) -> None:
         child = self._child("backend")
@@ -107,14 +119,15 @@ class Stack:
         await child.start(
             [sys.executable, *serve, *reload, *ours, *address], BACKEND, self._plan.variables
         )
-        await until_ready(child, f"{self._plan.api}/health/ready")
+        await child.until_ready(f"{self._plan.api}/health/ready", gives_up=self._gives_up)
 
     async def _frontend(self) -> None:
         child = self._child("frontend")
         vite = ROOT / "frontend" / "node_modules" / "vite" / "bin" / "vite.js"
-        options = ["--host", "127.0.0.1", "--clearScreen", "false"]
+        # No banner: it names 127.0.0.1, and the provider lets nobody back there but to localhost.
+        options = ["--host", "127.0.0.1", "--clearScreen", "false", "--logLevel", "warn"]
         await child.start(["node", vite, *options], ROOT / "frontend", self._plan.variables)
-        await until_ready(child, f"http://localhost:{self._plan.ports['frontend']}/")
+        await child.until_ready(f"http://localhost:{self._plan.ports['frontend']}/")
 
     def _child(self, name: str) -> Child:
         child = Child(name, self._console, self._lock)

@@ -56,8 +56,11 @@ def _settings(servers: Servers, provider: LocalProvider) -> Iterator[None]:
             patch.setenv(name, value)
         patch.setenv("OIDC_ISSUER", provider.issuer)
         patch.setenv("RATE_LIMIT_ENABLED", "false")
+        # A folder without certificates: all is plain HTTP here, and to read the machine's
+        # authorities takes an application longer than to start.
+        patch.setenv("SSL_CERT_DIR", str(BACKEND / "tests"))
         forget_settings()
-        command.upgrade(Config(BACKEND / "alembic.ini"), "heads")
+        command.upgrade(Config(toml_file=BACKEND / "pyproject.toml"), "heads")
         yield
     forget_settings()
 

@@ -1,8 +1,25 @@
-import { errors, interactionPolicy } from "./library.mjs";
+import {
+  findClient,
+  findUser,
+  isPermitted,
+  knownScopes,
+  mappedClaims,
+  requestedScopes,
+} from "./realm.mjs";
 import { errorPage } from "./pages.mjs";
-import { findClient } from "./realm.mjs";
-import { knownScopes, requestedScopes } from "./scopes.mjs";
-import { RESOURCE, account, grantPermitted, imitateKeycloak } from "./tokens.mjs";
+
+/**
+ * oidc-provider, imported without its notice about Node.js 20. The library asks for the newest long-term release; this
+ * project's tests show that it works from 20.19 on. Everything else that it says stays visible.
+ */
+const warn = console.warn;
+console.warn = (...message) => {
+  if (!String(message[0]).includes("Unsupported runtime")) warn(...message);
+};
+const library = await import("oidc-provider");
+console.warn = warn;
+
+export const { Provider, errors } = library;
 
 const PATH = "/protocol/openid-connect";
 export const ROUTES = {
@@ -39,7 +56,7 @@ export function configure(realm, keys, adapter, mount) {
     conformIdTokenClaims: false,
     features: {
       devInteractions: { enabled: false },
-      revocation: { enabled: true },
+      revocation: { enabled: true, allowedPolicy: ownTokensOnly },
       rpInitiatedLogout: { enabled: true },
       resourceIndicators: {
         enabled: true,
@@ -120,9 +137,73 @@ function applyScopes(realm, ctx, client) {
   return RESOURCE;
 }
 
+/** Keycloak refuses, with these words, a client that revokes another's token (RFC 7009, section 2.1). */
+function ownTokensOnly(ctx, client, token) {
+  if (token.clientId !== client.clientId) throw new errors.InvalidRequest("Unmatching clients");
+  return true;
+}
+
 /** No consent page for first-party clients: the login page is the only one. */
 function loginOnly() {
-  const policy = interactionPolicy.base();
+  const policy = library.interactionPolicy.base();
   policy.remove("consent");
   return policy;
+}
+
+/** oidc-provider issues JWT access tokens for a resource, named by a URI; the token's `aud` comes from the realm's mapper. */
+const RESOURCE = "urn:api";
+
+/** Grant what was asked for and what the user's roles permit; the rest is left out of the token without an error. */
+async function grantPermitted(realm, ctx) {
+  const { client, account, session, requestParamScopes, provider } = ctx.oidc;
+  const id = session.grantIdFor(client.clientId);
+  const grant =
+    (id && (await provider.Grant.find(id))) ||
+    new provider.Grant({ accountId: account.accountId, clientId: client.clientId });
+  const user = findUser(realm, account.accountId);
+  const scopes = [...requestParamScopes]
+    .filter((scope) => isPermitted(realm, user, scope))
+    .join(" ");
+  grant.addOIDCScope(scopes);
+  grant.addResourceScope(RESOURCE, scopes);
+  await grant.save();
+  return grant;
+}
+
+/** The account of a session or of a token, or undefined when it is gone or disabled. */
+function account(realm, ctx, id, token) {
+  const user = findUser(realm, id);
+  if (!user?.enabled) return undefined;
+  const claims = async (use, scope) => ({
+    ...mappedClaims(
+      realm,
+      findClient(realm, ctx.oidc.client.clientId),
+      user,
+      scope.split(" "),
+      "id.token",
+    ),
+    sub: id,
+    sid: token?.sessionUid,
+  });
+  return { accountId: id, claims };
+}
+
+/** Give an access token the header and the claims that Keycloak gives it. */
+function imitateKeycloak(realm, token, parts) {
+  const { iss, iat, exp, jti, scope } = parts.payload;
+  const client = findClient(realm, token.clientId);
+  const user = findUser(realm, token.accountId);
+  const claims = mappedClaims(realm, client, user, scope.split(" "), "access.token");
+  parts.header = { typ: "JWT" };
+  parts.payload = {
+    exp,
+    iat,
+    jti,
+    iss,
+    typ: "Bearer",
+    azp: token.clientId,
+    sid: token.sessionUid,
+    scope,
+    ...claims,
+  };
 }

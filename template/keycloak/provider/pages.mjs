@@ -11,6 +11,64 @@ export const PAGE_HEADERS = {
 };
 
 export const STYLE_PATH = "/resources/login.css";
+export const STYLE = `:root {
+  color-scheme: light dark;
+  /* As on the page: emerald-700 and white, emerald-400 and slate-950 of Tailwind. */
+  --accent: light-dark(#007a55, #00d492);
+  --on-accent: light-dark(#fff, #020618);
+  font-family: system-ui, sans-serif;
+  line-height: 1.5;
+}
+
+body {
+  margin: 0;
+  min-height: 100vh;
+  display: grid;
+  place-items: center;
+}
+
+main {
+  width: min(22rem, calc(100vw - 2rem));
+}
+
+h1 {
+  font-size: 1.5rem;
+}
+
+form {
+  display: grid;
+  gap: 0.5rem;
+}
+
+input,
+button {
+  font: inherit;
+  padding: 0.5rem 0.75rem;
+  border: 1px solid GrayText;
+  border-radius: 0.375rem;
+}
+
+button {
+  margin-top: 0.5rem;
+  border-color: transparent;
+  background: var(--accent);
+  color: var(--on-accent);
+  cursor: pointer;
+}
+
+:focus-visible {
+  outline: 3px solid var(--accent);
+  outline-offset: 2px;
+}
+
+.error {
+  color: light-dark(#b91c1c, #fca5a5);
+}
+
+.note {
+  font-size: 0.875rem;
+}
+`;
 
 function page(title, content, mount = "") {
   return `<!doctype html>

@@ -4,8 +4,7 @@ import { rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 
-import { Browser, decode } from "./browser.mjs";
-import { environment, startProvider } from "./provider-process.mjs";
+import { Browser, decode, environment, startProvider } from "./support.mjs";
 
 const keysOf = async (issuer) => {
   const { keys } = await (await fetch(`${issuer}/protocol/openid-connect/certs`)).json();
@@ -44,7 +43,9 @@ test("a taken port is an error that names it", async () => {
 
 test("it says nothing but that it is ready", async () => {
   const provider = await startProvider(await environment());
-  await new Browser(provider.issuer).login("alice@acme.test");
+  const browser = new Browser(provider.issuer);
+  const { refresh_token } = await browser.login("alice@acme.test");
+  assert.equal((await browser.revoke(refresh_token)).status, 200);
   assert.equal(await provider.stop(), 0);
   assert.equal(provider.output, `Ready: ${provider.issuer} (realm.json, 4 users)\n`);
 });

@@ -8,8 +8,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { Browser, decode } from "./browser.mjs";
-import { environment, startProvider } from "./provider-process.mjs";
+import { Browser, decode, environment, startProvider } from "./support.mjs";
 
 const ACME = "0e5b1c5e-0000-4000-8000-00000000ac3e";
 let issuer = process.env.ISSUER_UNDER_TEST;
@@ -23,6 +22,7 @@ before(async () => {
 });
 after(() => provider?.stop());
 
+const basic = (secret) => `Basic ${Buffer.from(`backend:${secret}`).toString("base64")}`;
 const scopesOf = (token) => decode(token).claims.scope.split(" ").sort();
 
 test("discovery names Keycloak's paths", async () => {
@@ -169,6 +169,19 @@ test("a refresh token gives a new access token of the same session, once", async
   assert.equal((await browser.token(refresh)).error, "invalid_grant");
 });
 
+test("a client may revoke its own tokens and no other client's", async () => {
+  const browser = new Browser(issuer);
+  const { refresh_token } = await browser.login("alice@acme.test");
+  const refused = await browser.revoke(refresh_token, {
+    Authorization: basic("backend-development"),
+  });
+  assert.equal(refused.status, 400);
+  assert.equal((await refused.json()).error_description, "Unmatching clients");
+  assert.equal((await browser.revoke(refresh_token)).status, 200);
+  const refresh = await browser.token({ grant_type: "refresh_token", refresh_token });
+  assert.equal(refresh.error, "invalid_grant");
+});
+
 test("logout with an ID token ends the session, its refresh token, and returns to the page", async () => {
   const browser = new Browser(issuer);
   const tokens = await browser.login("alice@acme.test");
@@ -230,7 +243,6 @@ test("the backend authenticates with its secret", async () => {
     const browser = new Browser(issuer);
     const page = await browser.authorize({ client_id: "backend", redirect_uri });
     const { url } = await browser.submit(page, "alice@acme.test");
-    const Authorization = `Basic ${Buffer.from(`backend:${secret}`).toString("base64")}`;
     const body = new URLSearchParams({
       grant_type: "authorization_code",
       redirect_uri,
@@ -240,7 +252,7 @@ test("the backend authenticates with its secret", async () => {
     const response = await fetch(browser.endpoint("token"), {
       method: "POST",
       body,
-      headers: { Authorization },
+      headers: { Authorization: basic(secret) },
     });
     assert.equal(response.status, status);
   }

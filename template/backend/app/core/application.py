@@ -1,21 +1,66 @@
-"""The application before any domain is in it: lifespan, error handlers, middleware."""
+"""The application before any domain is in it: lifespan, error handlers, middleware, description."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, Final
 
 import structlog
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
+from fastapi.routing import APIRoute
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from app.core.cache import create_redis
 from app.core.database import Database
-from app.core.handlers import HANDLERS
+from app.core.errors import HANDLERS, MEDIA_TYPE, FieldError, Problem, problem_responses
 from app.core.middleware import ErrorCatcher, RequestContext
-from app.core.openapi import DescribedAPI, operation_id
+from app.core.redis import create_redis
 from app.core.settings import Settings
 
 logger = structlog.get_logger(__name__)
+
+TAGS: Final = {
+    "health": "Whether the service lives and can serve.",
+    "auth": "Who the caller is, and how to log in and out.",
+    "oauth": "Login for browsers that shall hold no token: the server keeps the tokens.",
+    "users": "The people of the caller's tenant.",
+    "tenant": "The caller's own tenant.",
+    "tenants": "All tenants; for the platform's administrators.",
+}
+# What FastAPI describes its own form of a validation error with, which this API never sends.
+UNUSED: Final = ("HTTPValidationError", "ValidationError")
+
+
+class DescribedAPI(FastAPI):
+    """A FastAPI application whose description names problems as they are sent."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the description, with the problem schemas and the tags that are in use."""
+        schema = super().openapi()
+        schemas = schema.setdefault("components", {}).setdefault("schemas", {})
+        for name in UNUSED:
+            schemas.pop(name, None)
+        reference = "#/components/schemas/{model}"
+        schemas["FieldError"] = FieldError.model_json_schema(ref_template=reference)
+        problem = Problem.model_json_schema(ref_template=reference)
+        problem.pop("$defs", None)
+        schemas["Problem"] = problem
+        used: set[str] = set()
+        for operations in schema.get("paths", {}).values():
+            for operation in operations.values():
+                used.update(operation.get("tags", ()))
+                responses = operation["responses"]
+                if "422" in responses and MEDIA_TYPE not in responses["422"].get("content", {}):
+                    responses["422"] = problem_responses(422)[422]
+        schema["tags"] = [
+            {"name": name, "description": text} for name, text in TAGS.items() if name in used
+        ]
+        return schema
+
+
+def operation_id(route: APIRoute) -> str:
+    """Return a short, stable name for generated clients, such as `todos_create`."""
+    tag = str(route.tags[0]) if route.tags else "api"
+    return f"{tag}_{route.name}".replace("-", "_")
 
 
 @asynccontextmanager

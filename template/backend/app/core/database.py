@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 import structlog
 from fastapi import Depends
-from sqlalchemy import Connection, Dialect, MetaData, event, text
+from sqlalchemy import Connection, Dialect, Function, MetaData, event, func, select, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
@@ -21,7 +21,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from starlette.requests import HTTPConnection
 
 from app import project
-from app.core.errors import UnavailableError
+from app.core.errors import DatabaseUnavailableError
 from app.core.settings import Settings
 
 logger = structlog.get_logger(__name__)
@@ -51,13 +51,6 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-
-
-class DatabaseUnavailableError(UnavailableError):
-    """The database cannot be reached, or takes no connection now."""
-
-    def __init__(self) -> None:
-        super().__init__("The database does not answer.", headers={"Retry-After": "5"})
 
 
 class Database:
@@ -129,18 +122,23 @@ def _connect(
         raise DatabaseUnavailableError from error
 
 
+def setting_of(tenant_id: UUID) -> Function[str]:
+    """Return the expression that tells PostgreSQL a tenant, until the transaction ends."""
+    return func.set_config("app.current_tenant_id", str(tenant_id), True)
+
+
 @event.listens_for(Session, "after_begin")
 def _set_tenant(session: Session, _: SessionTransaction, connection: Connection) -> None:
-    """Tell PostgreSQL the session's tenant, until the transaction ends (`is_local`)."""
+    """Tell PostgreSQL the session's tenant, in each of its transactions."""
     if (tenant_id := session.info.get(TENANT)) is not None:
-        connection.execute(
-            text("SELECT set_config('app.current_tenant_id', :tenant_id, true)"),
-            {"tenant_id": str(tenant_id)},
-        )
+        connection.execute(select(setting_of(tenant_id)))
 
 
-def get_database(connection: HTTPConnection) -> Database:
-    """Return the application's database, as a dependency of an endpoint."""
+async def get_database(connection: HTTPConnection) -> Database:
+    """Return the application's database, as a dependency of an endpoint.
+
+    FastAPI would run a function that is not async in another thread.
+    """
     database: Database = connection.app.state.database
     return database
 

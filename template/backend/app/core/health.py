@@ -10,9 +10,9 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.core.cache import RedisDep
 from app.core.database import Database, DatabaseDep
 from app.core.errors import UnavailableError, problem_responses
+from app.core.redis import RedisDep
 
 logger = structlog.get_logger(__name__)
 router = APIRouter(prefix="/health", tags=["health"])

@@ -23,10 +23,9 @@ from redis.asyncio.client import Pipeline
 from redis.exceptions import NoScriptError
 from starlette.requests import HTTPConnection
 
-from app.core.cache import get_redis
 from app.core.context import get_client_address
 from app.core.errors import RateLimitedError
-from app.core.outages import REDIS
+from app.core.redis import REDIS, get_redis
 from app.core.settings import EnvironmentSettings, load_settings
 
 

@@ -1,18 +1,83 @@
-"""The first thing decided of a request: whose token it carries, and whether that still counts."""
+"""The first thing decided of a request: whose token it carries, and whether that still counts.
 
+Tokens are refused before they expire when their owner has logged out: Redis holds a key for each
+revoked token (`jti`) and each ended session (`sid`, which covers every token of a login) for as
+long as tokens that it concerns may be valid.
+"""
+
+import time
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import Depends, Request
+from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
+from starlette.requests import HTTPConnection
 
 from app.core.context import get_client_address
 from app.core.errors import UnauthorizedError, UnavailableError
 from app.core.rate_limits import get_rate_limiter
-from app.identity.revocation import ask_if_revoked
-from app.identity.services import get_identity
-from app.identity.tokens import AccessToken, InvalidTokenError
+from app.core.redis import REDIS, get_redis
+from app.identity.jwks import KeyCache
+from app.identity.login import Login
+from app.identity.provider import OAuthClient, Provider
+from app.identity.sessions import Sessions
+from app.identity.settings import IdentitySettings, get_identity_settings
+from app.identity.tokens import AccessToken, InvalidTokenError, TokenVerifier
 
 NO_CREDENTIALS: Final = "Log in first: send an access token as `Authorization: Bearer <token>`."
+
+
+class Identity:
+    """Everything that is built once: connections to the provider, its keys, sessions."""
+
+    def __init__(self, redis: Redis, settings: IdentitySettings) -> None:
+        self.settings = settings
+        self.redis = redis
+        self.provider = Provider(settings)
+        self.keys = KeyCache(
+            self.provider.fetch_keys,
+            max_age=settings.jwks_cache_seconds,
+            refresh_interval=settings.jwks_refresh_interval_seconds,
+        )
+        self.verifier = TokenVerifier(
+            self.keys, issuer=settings.oidc_issuer, leeway=settings.jwt_leeway_seconds
+        )
+        self.oauth = OAuthClient(self.provider, settings)
+        self.sessions = Sessions(redis, self.oauth, settings)
+        self.login = Login(redis, self.oauth, self.verifier, settings)
+
+    async def verify(self, raw: str) -> AccessToken:
+        """Check an access token for this API and return what it says.
+
+        Raises:
+            InvalidTokenError: it is not accepted.
+            UnavailableError: the provider's keys cannot be had at the moment.
+        """
+        return await self.verifier.verify_access_token(raw, self.settings.oidc_audience)
+
+    async def close(self) -> None:
+        """Give connections back."""
+        await self.keys.close()
+        await self.provider.close()
+
+
+def get_identity(connection: HTTPConnection) -> Identity:
+    """Return the application's identity services, built when they are first asked for."""
+    state = connection.app.state
+    if not hasattr(state, "identity"):
+        state.identity = Identity(get_redis(connection), get_identity_settings())
+        state.resources.push_async_callback(state.identity.close)
+    identity: Identity = state.identity
+    return identity
+
+
+async def _get_identity(connection: HTTPConnection) -> Identity:
+    """As `get_identity`; FastAPI would run a function that is not async in another thread."""
+    return get_identity(connection)
+
+
+IdentityDep = Annotated[Identity, Depends(_get_identity)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +140,45 @@ def _bearer_token(request: Request) -> str | None:
 
 
 CurrentAuthentication = Annotated[Authentication, Depends(authenticate)]
+
+
+def ask_if_revoked(pipeline: Pipeline, token: AccessToken) -> None:
+    """Ask Redis, in a round trip of the caller's, how many revocations concern a token."""
+    pipeline.exists(*_keys(token))
+
+
+async def revoke(redis: Redis, token: AccessToken, *, leeway: float) -> None:
+    """Refuse a token and every other one of its session from now on.
+
+    Args:
+        redis: where it is written down.
+        token: whose owner logs out.
+        leeway: seconds for which a token is accepted after its end.
+
+    Raises:
+        UnavailableError: Redis does not answer, so that the token stays valid until it expires.
+    """
+    # A token that is being issued at this moment has as long a life before it as this one had at
+    # first.
+    lifetime = token.expires_at - token.issued_at
+    seconds = max(1, int(max(lifetime, token.expires_at - time.time()) + leeway) + 1)
+
+    async def write() -> list[Any]:
+        async with redis.pipeline(transaction=False) as pipeline:
+            for key in _keys(token):
+                pipeline.set(key, "1", ex=seconds)
+            return await pipeline.execute()
+
+    if await REDIS.ask(write) is None:
+        raise UnavailableError(
+            "The logout could not be recorded: the access token stays valid until it expires. "
+            "Try again shortly.",
+            headers={"Retry-After": "5"},
+        )
+
+
+def _keys(token: AccessToken) -> list[str]:
+    keys = [f"revoked:jti:{token.token_id}"]
+    if token.session_id is not None:
+        keys.append(f"revoked:sid:{token.session_id}")
+    return keys

@@ -18,10 +18,9 @@ from fastapi import Request, Response
 from redis.asyncio import Redis
 
 from app.core.errors import BadRequestError
-from app.core.outages import REDIS
-from app.identity.cookies import Cookie
-from app.identity.oauth_client import GrantRefusedError, OAuthClient, Tokens
-from app.identity.sessions import SessionsUnavailableError
+from app.core.redis import REDIS
+from app.identity.provider import GrantRefusedError, OAuthClient, Tokens
+from app.identity.sessions import Cookie, SessionsUnavailableError
 from app.identity.settings import IdentitySettings
 from app.identity.tokens import AccessToken, InvalidTokenError, TokenVerifier
 

@@ -15,15 +15,12 @@ from app.core.errors import NotFoundError, UnauthorizedError, UnavailableError, 
 from app.core.rate_limits import LIMIT_BY_ADDRESS, RateLimiterDep
 from app.core.settings import get_settings
 from app.identity import service
+from app.identity.authentication import Identity, IdentityDep, revoke
 from app.identity.login import LoginFailedError
-from app.identity.oauth_client import Tokens
-from app.identity.provider import ProviderError
-from app.identity.revocation import revoke
+from app.identity.provider import ProviderError, Tokens
 from app.identity.schemas import CallbackQuery, LoginQuery, ProviderRead, SessionEnd, Slug
-from app.identity.services import Identity, IdentityDep
 from app.identity.tokens import InvalidTokenError
-from app.tenancy.errors import TenantMismatchError
-from app.tenancy.service import find_tenant_by_slug
+from app.tenancy.service import TenantMismatchError, find_tenant_by_slug
 
 logger = structlog.get_logger(__name__)
 router = APIRouter(

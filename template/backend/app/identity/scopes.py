@@ -2,6 +2,8 @@
 
 A scope counts only when the access token carries it *and* the user's role in the database permits
 it, so that a demotion counts from the next request on, whatever the token still says.
+
+Every route declares `require(...)`, but for those that are listed at the end: a test walks all.
 """
 
 from collections.abc import Iterable
@@ -84,3 +86,25 @@ def effective_scopes(granted: frozenset[Scope], role: Role | None) -> frozenset[
     """
     permitted = PERMITTED[role] if role is not None else frozenset[Scope]()
     return with_included(granted) & (permitted | {Scope.ADMIN})
+
+
+PUBLIC_ROUTES: Final = frozenset(
+    {
+        "GET /health",
+        "GET /health/ready",
+        "GET /auth/config",
+        "GET /oauth/providers",
+        "GET /oauth/login",
+        "GET /oauth/callback",
+        "POST /oauth/logout",
+        "GET /openapi.json",
+        "GET /docs",
+        "GET /docs/oauth2-redirect",
+        "GET /redoc",
+    }
+)
+"""Routes that need no token; their paths follow the API's prefix. A feature lists its own in a
+constant of the same name and form, in its `install.py`."""
+
+ANY_CALLER: Final = frozenset({"GET /auth/me", "POST /auth/logout"})
+"""Routes that need a token, with whatever scopes."""

@@ -17,7 +17,7 @@ from app.core.errors import ForbiddenError
 from app.core.settings import get_settings
 from app.identity.authentication import CurrentAuthentication
 from app.tenancy import service
-from app.tenancy.errors import TenantInactiveError, TenantMismatchError
+from app.tenancy.service import TenantInactiveError, TenantMismatchError
 
 
 async def open_tenant_session(
@@ -42,8 +42,8 @@ async def open_tenant_session(
     if tenant_id is None:
         yield None
         return
-    async with database.transaction(tenant_id) as session:
-        tenant = await service.find_tenant(session, tenant_id)
+    async with database.transaction() as session:
+        tenant = await service.enter_tenant(session, tenant_id)
         if tenant is None or not tenant.is_active:
             raise TenantInactiveError("The access token's tenant is unknown or deactivated.")
         await refuse_other_subdomain(session, request, tenant.slug)

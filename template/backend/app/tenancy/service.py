@@ -8,7 +8,8 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.errors import ConflictError, NotFoundError
+from app.core.database import TENANT, setting_of
+from app.core.errors import ConflictError, ForbiddenError, NotFoundError
 from app.core.pagination import PageQuery, fetch_page
 from app.tenancy.models import Tenant
 from app.tenancy.schemas import TenantCreate
@@ -16,9 +17,34 @@ from app.tenancy.schemas import TenantCreate
 logger = structlog.get_logger(__name__)
 
 
+class TenantMismatchError(ForbiddenError):
+    """The request names one tenant and its token another."""
+
+    code, title = "tenant-mismatch", "Another tenant"
+
+
+class TenantInactiveError(ForbiddenError):
+    """The token's tenant does not exist, or was deactivated."""
+
+    code, title = "tenant-inactive", "Tenant not active"
+
+
 async def find_tenant(session: AsyncSession, tenant_id: UUID) -> Tenant | None:
     """Return a tenant by its id, active or not."""
     return await session.get(Tenant, tenant_id)
+
+
+async def enter_tenant(session: AsyncSession, tenant_id: UUID) -> Tenant | None:
+    """Return a tenant, active or not, and let the session work for it: both in one statement.
+
+    If there is none, nothing is set, and the session sees no tenant's rows.
+    """
+    statement = select(Tenant, setting_of(tenant_id)).where(Tenant.id == tenant_id)
+    found = (await session.execute(statement)).one_or_none()
+    if found is None:
+        return None
+    session.info[TENANT] = tenant_id  # for transactions that the session begins later
+    return found[0]
 
 
 async def find_tenant_by_slug(session: AsyncSession, slug: str) -> Tenant | None:

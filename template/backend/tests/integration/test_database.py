@@ -1,16 +1,26 @@
+"""Connections: lost, slow, cancelled, shared by two tenants. The next request finds a clean one."""
+
 import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from fastapi import FastAPI
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from app.core.database import Database
+from app.core.settings import Settings, get_settings
+from app.identity.models import OAuthProvider
 from app.project import API_PREFIX
-from app.tenancy.dependencies import PlatformSession
+from app.tenancy.dependencies import PlatformSession, TenantSession
 from app.tenancy.models import Tenant
 from dev.ports import any_free_port
-from tests.conftest import Login, MakeApp, client_of
+from tests.conftest import Login, MakeApp, MakeTenant, TokenFor, client_of
 from tests.servers import Servers
 
 
@@ -26,10 +36,10 @@ async def test_a_restart_of_the_database_is_not_noticed_by_the_next_request(
     login: Login, tenant: Tenant, servers: Servers
 ) -> None:
     client = await login(tenant)
-    statuses = [(await client.get("/todos")).status_code]
+    statuses = [(await client.get("/tenant")).status_code]
 
     end_connections(servers)
-    statuses.append((await client.get("/todos")).status_code)
+    statuses.append((await client.get("/tenant")).status_code)
 
     assert statuses == [200, 200]
 
@@ -97,3 +107,127 @@ async def test_an_error_rolls_back(app: FastAPI) -> None:
     async with database.transaction() as session:
         query = text("SELECT count(*) FROM tenants WHERE slug = 'rolled-back'")
         assert await session.scalar(query) == 0
+
+
+POOL = 2
+
+
+@dataclass(frozen=True)
+class Step:
+    """A request: its tenant, what it does, and when and how it ends."""
+
+    tenant: int
+    writes: bool
+    pause: int
+    end: str
+    cancel_after: int
+
+
+STEPS = st.builds(
+    Step,
+    tenant=st.integers(0, 1),
+    writes=st.booleans(),
+    pause=st.integers(0, 4),
+    end=st.sampled_from(["commit", "raise", "fail", "commit-midway", "cancel"]),
+    cancel_after=st.integers(0, 12),
+)
+
+
+async def perform(database: Database, tenant: UUID, step: Step) -> None:
+    """Do what one request does, and hold every row that it sees against its tenant."""
+    async with database.session(tenant) as session, session.begin():
+        if step.writes:
+            row = OAuthProvider(tenant_id=tenant, alias=uuid4().hex, display_name="x")
+            session.add(row)
+            await session.flush()
+        for _ in range(step.pause):
+            await asyncio.sleep(0)
+        if step.end == "cancel":
+            await session.execute(text("SELECT pg_sleep(0.002)"))
+        if step.end == "commit-midway":
+            await session.commit()
+            await session.begin()
+        seen = set(await session.scalars(text("SELECT tenant_id FROM oauth_providers")))
+        assert seen <= {tenant}, "another tenant's rows were seen"
+        if step.end == "raise":
+            raise LookupError
+        if step.end == "fail":
+            await session.execute(text("SELECT 1 / 0"))
+
+
+async def run(database: Database, tenant: UUID, step: Step) -> None:
+    """Perform a step, cancelled at some point if that is how it ends."""
+    task = asyncio.create_task(perform(database, tenant, step))
+    if step.end == "cancel":
+        for _ in range(step.cancel_after):
+            await asyncio.sleep(0.0003)
+        task.cancel()
+    (outcome,) = await asyncio.gather(task, return_exceptions=True)
+    if isinstance(outcome, AssertionError):
+        raise outcome
+
+
+async def leftovers(database: Database) -> list[Any]:
+    """Return what each connection of the pool still holds of a tenant."""
+    found: list[Any] = []
+    connections = [await database.engine.connect() for _ in range(POOL)]
+    for connection in connections:
+        tenant = await connection.scalar(text("SELECT app_current_tenant()"))
+        rows = await connection.scalar(text("SELECT count(*) FROM oauth_providers"))
+        found += [thing for thing in (tenant, rows) if thing]
+        await connection.close()
+    return found
+
+
+async def check(steps: list[Step]) -> None:
+    database = Database(
+        Settings.model_validate({**get_settings().model_dump(), "db_pool_size": POOL} | LIMITS)
+    )
+    try:
+        async with database.transaction() as session:
+            tenants = [Tenant(slug=f"t-{uuid4().hex}", name="x") for _ in range(2)]
+            session.add_all(tenants)
+        await asyncio.gather(*(run(database, tenants[step.tenant].id, step) for step in steps))
+        assert await leftovers(database) == []
+    finally:
+        await database.close()
+
+
+LIMITS = {"db_max_overflow": 0, "db_pool_timeout": 10}
+
+
+@given(st.lists(STEPS, min_size=1, max_size=12))
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_no_interleaving_of_two_tenants_leaks(steps: list[Step]) -> None:
+    asyncio.run(check(steps))
+
+
+@pytest.fixture
+async def slow(make_app: MakeApp) -> AsyncIterator[FastAPI]:
+    """An application with one connection, and a route that holds it."""
+    async with make_app(db_pool_size=1, db_max_overflow=0) as app:
+
+        @app.get(f"{API_PREFIX}/slow")
+        async def hold(session: TenantSession) -> None:
+            await session.execute(text("SELECT pg_sleep(30)"))
+
+        yield app
+
+
+@pytest.mark.parametrize("after", [0.01, 0.1, 0.3])
+async def test_a_cancelled_request_leaves_no_tenant_and_no_lost_connection(
+    slow: FastAPI, make_tenant: MakeTenant, token_for: TokenFor, after: float
+) -> None:
+    first, second = await make_tenant(), await make_tenant()
+    async with client_of(slow, token_for(first)) as client:
+        request = asyncio.create_task(client.get("/slow"))
+        await asyncio.sleep(after)
+        request.cancel()
+        await asyncio.gather(request, return_exceptions=True)
+
+    async with slow.state.database.engine.connect() as connection:
+        assert await connection.scalar(text("SELECT app_current_tenant()")) is None
+    async with client_of(slow, token_for(second)) as client:
+        assert (await client.get("/tenant")).json()["id"] == str(second.id)

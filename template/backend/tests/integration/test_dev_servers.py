@@ -1,20 +1,26 @@
-"""The servers of the development stack, which tests use as well."""
+"""The servers of the development stack, which tests use as well, and migrations of its database."""
 
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 
+from dev.environment import database_roles
+from dev.lock import Lock
 from dev.ports import answers, any_free_port
 from dev.postgres import Administrator, Postgres, PostgresError, Roles, psql
 from dev.processes import command_of
 from dev.redis import Redis, RedisError
-from tests.servers import folder_for_servers
+from tests.servers import folder_for_servers, given_database, refuse_first_database
 
+BACKEND = Path(__file__).parents[2]
 ROLES = Roles("my_app", "my_owner", "it's secret", "my_user", 'a "quoted" one')
 
 
@@ -100,8 +106,84 @@ def test_a_redis_that_cannot_start_shows_its_log(redis: Redis) -> None:
             redis.start()
 
 
+def migrate(state: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run Alembic as `make migrate` does; only the given variables say where PostgreSQL is."""
+    unset = {"DATABASE_URL", "MIGRATION_DATABASE_URL", "POSTGRES_HOST", "POSTGRES_PORT"}
+    environment = {name: value for name, value in os.environ.items() if name not in unset}
+    return subprocess.run(
+        [sys.executable, "-m", "dev.migrate", "--state", state, *arguments],
+        capture_output=True,
+        check=False,
+        cwd=BACKEND,
+        env=environment | variables,
+        text=True,
+    )
+
+
+def test_without_make_dev_the_projects_own_database_is_migrated(directory: Path) -> None:
+    done = migrate(directory, "upgrade", "heads")
+    assert done.returncode == 0, done.stderr
+    assert not Postgres(directory / "postgres", 0).is_running()
+    assert migrate(directory, "current").stdout.count("head)") == 2
+
+
+def test_beside_make_dev_the_database_of_that_is_migrated(directory: Path) -> None:
+    postgres = Postgres(directory / "postgres", any_free_port(), durable=False)
+    with closing(Lock(directory / "lock")) as lock, ExitStack() as started:
+        started.callback(postgres.stop)
+        lock.acquire()
+        early = migrate(directory, "current")
+        assert early.returncode == 1
+        assert "PostgreSQL does not answer yet" in early.stderr
+
+        postgres.start()
+        postgres.create_roles(database_roles())
+        lock.publish(postgres.port)
+        done = migrate(directory, "upgrade", "heads")
+        assert done.returncode == 0, done.stderr
+        assert answers(postgres.port)
+
+        wrong = {"POSTGRES_PORT": str(postgres.port), "POSTGRES_PASSWORD": "wrong"}
+        refused = migrate(directory, "current", **wrong)
+        assert refused.stderr.startswith("Error: PostgreSQL cannot be used: ")
+
+
+def test_a_database_that_is_set_by_hand_is_used_and_no_other(directory: Path) -> None:
+    port = str(any_free_port())
+    for variables in ({"POSTGRES_PORT": port}, {"DATABASE_URL": "postgresql://app@localhost/app"}):
+        refused = migrate(directory, "current", **variables)
+        assert refused.returncode == 1
+        assert refused.stderr.startswith("Error: ")
+        assert next(iter(variables)) in refused.stderr
+        assert not directory.exists()
+
+
 def send(port: int, command: bytes) -> bytes:
     """Send a command to a Redis and return the beginning of its answer."""
     with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.sendall(command)
         return connection.recv(100)
+
+
+@pytest.mark.parametrize("name", ["app", "app_test2", "test", ""])
+def test_a_database_that_is_not_named_for_tests_is_refused(name: str) -> None:
+    with pytest.raises(pytest.exit.Exception, match="must end in _test"):
+        given_database(f"postgresql://postgres:x@db:5432/{name}")
+
+
+def test_a_database_that_is_named_for_tests_is_used() -> None:
+    administrator, roles = given_database("postgresql://root:pass@db:6543/app_test")
+
+    assert (administrator.user, administrator.password) == ("root", "pass")
+    assert (administrator.host, administrator.port) == ("db", 6543)
+    assert (roles.database, roles.app) == ("app_test", "app_test_app")
+
+
+@pytest.mark.parametrize("url", ["redis://cache:6379", "redis://cache:6379/0", "redis://cache/"])
+def test_the_first_redis_database_is_refused(url: str) -> None:
+    with pytest.raises(pytest.exit.Exception, match=r"redis://cache.*/15"):
+        refuse_first_database(url)
+
+
+def test_another_redis_database_is_used() -> None:
+    refuse_first_database("redis://cache:6379/15")

@@ -40,6 +40,15 @@ async def test_users_are_listed_page_by_page(alice: Client, login: Login, tenant
     assert set(seen) == ids
 
 
+@pytest.mark.parametrize("query", [{"limit": 0}, {"limit": 101}, {"cursor": "x"}])
+async def test_a_page_that_makes_no_sense_is_refused(
+    alice: Client, query: dict[str, object]
+) -> None:
+    answer = await alice.get("/users", params=query)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == f"query.{next(iter(query))}"
+
+
 async def test_members_do_not_administer(login: Login, tenant: Tenant, alice: Client) -> None:
     bob, target = await login(tenant, "bob"), await id_of(alice)
     for method, path in [

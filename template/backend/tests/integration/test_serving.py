@@ -1,4 +1,4 @@
-"""The server as it is started for real: its logs, its end, its start without a database."""
+"""The server as it is started for real: its logs, its end, its health without what it needs."""
 
 import json
 import os
@@ -8,14 +8,18 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx2
+import pytest
 
 from app import project
 from dev.ports import any_free_port
+from tests.conftest import Client, MakeApp, TokenFor, client_of
 from tests.servers import Servers
 
 BACKEND = Path(__file__).parents[2]
@@ -56,20 +60,20 @@ class Server:
 
 
 @contextmanager
-def serve(directory: Path, **environment: str) -> Iterator[Server]:
-    """Serve the application by uvicorn, in a process of its own."""
+def serve(directory: Path, *command: str, **environment: str) -> Iterator[Server]:
+    """Serve the application by a command, or else by uvicorn, in a process of its own."""
     (directory / "slow_app.py").write_text(SLOW)
     port = any_free_port()
+    slow = ("uvicorn", "--factory", "slow_app:create_slow_app", "--no-proxy-headers")
+    path = os.pathsep.join((str(directory), str(BACKEND)))
     process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "uvicorn", "--factory", "slow_app:create_slow_app"),
-            *("--app-dir", str(directory), "--port", str(port), "--no-proxy-headers"),
-        ],
+        [sys.executable, "-m", *(command or slow), "--port", str(port)],
         cwd=BACKEND,
-        env={**os.environ, "PYTHONPATH": str(BACKEND), "LOG_FORMAT": "json", **environment},
+        env={**os.environ, "PYTHONPATH": path, "LOG_FORMAT": "json", **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        start_new_session=True,
     )
     server = Server(process, port)
     try:
@@ -82,36 +86,46 @@ def serve(directory: Path, **environment: str) -> Iterator[Server]:
                 time.sleep(0.05)
         yield server
     finally:
-        process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
 
 
-def test_a_running_request_is_finished_before_the_server_ends(
-    tmp_path: Path, servers: Servers
-) -> None:
-    with serve(tmp_path) as server, ThreadPoolExecutor() as clients:
+@dataclass(frozen=True)
+class Run:
+    """What became of a server that was stopped during a request."""
+
+    answer: httpx2.Response
+    status: int
+    log: list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, servers: Servers) -> Run:
+    """A server in which one request has crashed, and which is stopped during another."""
+    with serve(tmp_path_factory.mktemp("run")) as server, ThreadPoolExecutor() as clients:
+        httpx2.get(f"{server.url}/crash", headers={"X-Request-ID": "crash-0001"})
         answer = clients.submit(httpx2.get, f"{server.url}/slow", timeout=20)
         running = "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(1)'"
         while not answer.done() and servers.execute(running) == "0":
             time.sleep(0.02)
         status, log = server.stop()
-
-    assert answer.result().json() == {"finished": True}
-    assert status in {0, -signal.SIGTERM}
-    events = [line["event"] for line in log]
-    assert events[-1].startswith("Finished server process")
-    assert events.index("application stopped") > events.index("request")
+        return Run(answer.result(), status, log)
 
 
-def test_everything_is_logged_once_and_as_json(tmp_path: Path) -> None:
-    with serve(tmp_path) as server:
-        httpx2.get(f"{server.url}/crash", headers={"X-Request-ID": "crash-0001"})
-        _, log = server.stop()
+def test_a_running_request_is_finished_before_the_server_ends(run: Run) -> None:
+    assert run.answer.json() == {"finished": True}
+    assert run.status in {0, -signal.SIGTERM}
+    assert run.log[-1]["event"].startswith("Finished server process")
+    events = [(line["event"], line.get("path")) for line in run.log]
+    assert events.index(("application stopped", None)) > events.index(("request", "/slow"))
 
-    ours = [line for line in log if line.get("request_id") == "crash-0001"]
+
+def test_everything_is_logged_once_and_as_json(run: Run) -> None:
+    ours = [line for line in run.log if line.get("request_id") == "crash-0001"]
     assert [line["event"] for line in ours] == ["unhandled error", "request"]
-    assert sum("Traceback" in json.dumps(line) for line in log) == 1
-    assert "Application startup complete." in [line["event"] for line in log]
+    assert sum("Traceback" in json.dumps(line) for line in run.log) == 1
+    assert "Application startup complete." in [line["event"] for line in run.log]
 
 
 def test_it_starts_without_a_database_and_says_that_it_is_not_ready(tmp_path: Path) -> None:
@@ -122,3 +136,86 @@ def test_it_starts_without_a_database_and_says_that_it_is_not_ready(tmp_path: Pa
         ]
 
     assert statuses == [200, 503]
+
+
+def test_several_workers_serve_and_end_at_a_signal(tmp_path: Path) -> None:
+    with serve(tmp_path, "app", WEB_CONCURRENCY="2") as server:
+        status = httpx2.get(f"{server.url}{project.API_PREFIX}/health").status_code
+        ended, log = server.stop()
+
+    assert (status, ended) == (200, 0)
+    events = [line["event"] for line in log]
+    assert events.count("application started") == events.count("application stopped") == 2
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_it_ends_where_it_has_a_development_secret_and_people_have_data(workers: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "app", "--port", str(any_free_port())],
+        cwd=BACKEND,
+        env={**os.environ, "ENV": "production", "WEB_CONCURRENCY": workers},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert ended.returncode == 1
+    said = ended.stdout + ended.stderr
+    assert said.count("OIDC_BACKEND_CLIENT_SECRET: holds a development secret") == 1
+    assert "Traceback" not in said
+
+
+async def test_alive(client: Client) -> None:
+    response = await client.get("/health")
+
+    assert (response.status_code, response.json()) == (200, {"status": "healthy"})
+
+
+async def test_ready(client: Client) -> None:
+    response = await client.get("/health/ready")
+
+    assert response.status_code == 200
+    assert response.json() == {"status": "ready", "database": "ok", "redis": "ok"}
+
+
+async def test_without_redis_it_serves(make_app: MakeApp) -> None:
+    away = f"redis://127.0.0.1:{any_free_port()}/0"
+    async with make_app(redis_url=away) as app, client_of(app) as client:
+        response = await client.get("/health/ready")
+
+    assert response.status_code == 200
+    assert response.json() == {"status": "ready", "database": "ok", "redis": "degraded"}
+
+
+async def test_without_its_database_it_is_alive_and_not_ready(make_app: MakeApp) -> None:
+    async with make_app(postgres_port=any_free_port()) as app, client_of(app) as client:
+        alive, ready = await client.get("/health"), await client.get("/health/ready")
+
+    assert alive.status_code == 200
+    assert ready.status_code == 503
+    assert ready.headers["content-type"] == "application/problem+json"
+    assert (ready.json()["database"], ready.json()["redis"]) == ("unavailable", "ok")
+
+
+async def test_a_request_without_a_database_is_told_to_come_back(
+    make_app: MakeApp, token_for: TokenFor
+) -> None:
+    token = token_for(uuid4())
+    async with make_app(postgres_port=any_free_port()) as app, client_of(app, token) as client:
+        response = await client.get("/tenant")
+
+    assert response.status_code == 503
+    assert response.headers["retry-after"] == "5"
+    assert response.json()["detail"] == "The database does not answer."
+
+
+async def test_a_busy_pool_is_no_reason_to_send_no_more_requests(make_app: MakeApp) -> None:
+    async with (
+        make_app(db_pool_size=1, db_max_overflow=0) as app,
+        client_of(app) as client,
+        app.state.database.engine.connect(),
+    ):
+        response = await client.get("/health/ready")
+
+    assert response.status_code == 200

@@ -2,9 +2,12 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import text
+from fastapi import FastAPI
+from sqlalchemy import select, text
 
+from app.core.settings import get_settings
 from app.project import API_PREFIX
+from app.tenancy import seed
 from app.tenancy.dependencies import TenantSession
 from app.tenancy.models import Tenant
 from tests.conftest import Client, Login, MakeApp, MakeTenant, TokenFor, client_of
@@ -77,7 +80,7 @@ async def test_a_subdomain_that_names_another_tenant_is_refused(
 async def test_an_unknown_tenant_is_refused(login: Login) -> None:
     client = await login(uuid4())
 
-    response = await client.get("/todos")
+    response = await client.get("/tenant")
 
     assert response.status_code == 403
     assert response.json()["type"] == "/problems/tenant-inactive"
@@ -87,11 +90,11 @@ async def test_a_deactivated_tenant_is_out_from_the_next_request_on(
     login: Login, platform: Client, tenant: Tenant
 ) -> None:
     client = await login(tenant)
-    statuses = [(await client.get("/todos")).status_code]
+    statuses = [(await client.get("/tenant")).status_code]
 
     for action in ("deactivate", "activate"):
         assert (await platform.post(f"/tenants/{tenant.id}/{action}")).status_code == 200
-        statuses.append((await client.get("/todos")).status_code)
+        statuses.append((await client.get("/tenant")).status_code)
 
     assert statuses == [200, 403, 200]
 
@@ -103,13 +106,13 @@ async def test_the_platform_s_administrator_manages_tenants_and_reads_no_tenant_
     created = await platform.post("/tenants", json={"slug": slug, "name": "New"})
     again = await platform.post("/tenants", json={"slug": slug, "name": "Again"})
     listed = await platform.get("/tenants", params={"limit": 1})
-    todos = await platform.get("/todos")
+    refused = [await platform.get(path) for path in ("/tenant", "/users")]
 
     assert created.status_code == 201
     assert again.status_code == 409
     assert listed.json()["items"] == [created.json()]
     assert listed.json()["next_cursor"]
-    assert todos.status_code == 403
+    assert [answer.status_code for answer in refused] == [403, 403]
     client = await login(UUID(created.json()["id"]))
     assert (await client.get("/tenant")).json()["slug"] == slug
 
@@ -155,3 +158,25 @@ async def test_the_commit_comes_before_the_answer(
         servers.execute("DROP TABLE late")
 
     assert response.status_code == 500
+
+
+async def test_the_example_tenants_are_added_once_and_kept_as_they_are(app: FastAPI) -> None:
+    await seed.seed(get_settings())
+    async with app.state.database.transaction() as session:
+        acme = await session.get_one(Tenant, seed.TENANTS[0]["id"])
+        acme.name = "Renamed"
+    await seed.seed(get_settings())
+
+    async with app.state.database.transaction() as session:
+        ids = [tenant["id"] for tenant in seed.TENANTS]
+        found = await session.scalars(select(Tenant).where(Tenant.id.in_(ids)))
+        names = {tenant.slug: tenant.name for tenant in found}
+    assert names == {"acme": "Renamed", "globex": "Globex"}
+
+
+def test_they_are_kept_out_of_production(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = get_settings().model_copy(update={"env": "production"})
+    monkeypatch.setattr(seed, "get_settings", lambda: settings)
+
+    with pytest.raises(SystemExit, match="ENV is production"):
+        seed.main()

@@ -1,4 +1,4 @@
-"""The choice of ports by `make dev`."""
+"""Ports of this machine, and the choice of them by `make dev`."""
 
 import os
 import socket
@@ -10,9 +10,8 @@ from subprocess import PIPE
 
 import pytest
 
-from dev.choice import Ports
-from dev.errors import DevError
-from dev.listeners import listener
+from dev.console import DevError
+from dev.ports import Ports, answers, any_free_port, is_free, listener
 
 SERVER = """
 import socket
@@ -73,3 +72,27 @@ def test_the_listener_is_another_process() -> None:
         assert f"pid {process.pid} (" in str(listener(int(process.stdout.readline())))
         process.kill()
     assert listener(1) is None
+
+
+def test_a_port_with_a_server_is_taken_and_answers(taken: int) -> None:
+    assert not is_free(taken)
+    assert answers(taken)
+
+
+def test_a_server_on_all_addresses_takes_the_port_as_well() -> None:
+    with socket.create_server(("0.0.0.0", 0)) as server:  # noqa: S104 - that is the point
+        assert not is_free(server.getsockname()[1])
+
+
+def test_an_unused_port_is_free_and_does_not_answer() -> None:
+    port = any_free_port()
+
+    assert is_free(port)
+    assert not answers(port)
+
+
+def test_running_out_of_ports_is_said() -> None:
+    with closing(Ports({}, print)) as ports:
+        ports.choose("BACKEND_PORT", 65_535)
+        with pytest.raises(DevError, match=r"No port from 65535 to 65535 is free\. Set REDIS_PORT"):
+            ports.choose("REDIS_PORT", 65_535)

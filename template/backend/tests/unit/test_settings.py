@@ -1,10 +1,14 @@
 import os
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
+from typing import Final
 
 import pytest
+from dotenv import dotenv_values
 
+from app import features
 from app.core.settings import (
     EnvironmentSettings,
     MigrationSettings,
@@ -13,8 +17,22 @@ from app.core.settings import (
     check_settings,
     load_settings,
 )
+from app.identity.settings import IdentitySettings
 
 BACKEND = Path(__file__).parents[2]
+EXAMPLE: Final = Path(__file__).parents[3] / ".env.example"
+#: Read by others: the Makefile's servers, Docker Compose, and prometheus_client.
+ELSEWHERE: Final = frozenset(
+    {
+        "BACKEND_PORT",
+        "FRONTEND_PORT",
+        "KEYCLOAK_ADMIN_PASSWORD",
+        "KEYCLOAK_PORT",
+        "POSTGRES_SUPERUSER_PASSWORD",
+        "PROMETHEUS_MULTIPROC_DIR",
+        "REDIS_PORT",
+    }
+)
 
 
 @pytest.mark.parametrize(
@@ -157,3 +175,42 @@ def run(program: str, directory: Path, **environment: str) -> subprocess.Complet
         text=True,
         timeout=30,
     )
+
+
+def test_a_feature_that_is_absent_is_skipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sentry" / "__pycache__").mkdir(parents=True)
+    monkeypatch.setattr(features, "__file__", str(tmp_path / "__init__.py"))
+
+    assert features.load_features() == []
+
+
+def test_every_folder_of_a_feature_is_listed() -> None:
+    folders = {path.parent.name for path in Path(features.__file__).parent.glob("*/install.py")}
+
+    assert folders <= set(features.ORDER)
+
+
+def env_example() -> dict[str, str | None]:
+    """The file's variables: the lines that are commented out, without their mark."""
+    lines = EXAMPLE.read_text().splitlines()
+    assignments = [line[2:] for line in lines if line[2:].partition("=")[0].isupper()]
+    assert all(line.startswith("# ") for line in lines if line), "an uncommented line"
+    return dotenv_values(stream=StringIO("\n".join(assignments)))
+
+
+def test_env_example_lists_every_setting_and_nothing_else() -> None:
+    features.load_features()
+    assert {MigrationSettings, IdentitySettings} <= set(EnvironmentSettings.known)
+    fields = {name.upper() for kind in EnvironmentSettings.known for name in kind.model_fields}
+    assert set(env_example()) - ELSEWHERE == fields
+
+
+def test_the_values_of_env_example_are_the_defaults() -> None:
+    features.load_features()
+    values = {name.lower(): value for name, value in env_example().items() if value}
+    for kind in EnvironmentSettings.known:
+        if kind.__module__.startswith("app."):
+            given = {name: value for name, value in values.items() if name in kind.model_fields}
+            assert kind(**given) == kind.model_construct(), kind.__name__

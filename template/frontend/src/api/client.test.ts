@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
 import { client, json, problem, serve } from "../testing";
-import { ApiError, ConnectionError, describe as say, isAbort } from "./errors";
+import { ApiError, ConnectionError, describe as say, isAbort } from "./client";
 
 describe("a request", () => {
   it("carries the token, the query without empty parameters, and JSON", async () => {

@@ -1,8 +1,8 @@
 import { ErrorResponse, ErrorTimeout, type User, type UserManager } from "oidc-client-ts";
 import { beforeEach, describe, expect, it, vi } from "vitest";
+import { installFeatures } from "../features";
 import { type Call, ME, json, problem, serve } from "../testing";
-import { createUserManager } from "./oidc";
-import { Session } from "./session";
+import { Session, createUserManager } from "./session";
 
 const CONFIG = { issuer: "http://provider.test/realms/x", client_id: "frontend", scope: "openid" };
 const refusal = (error: string) => new ErrorResponse({ error });
@@ -208,5 +208,23 @@ describe("the client of oidc-client-ts", () => {
     await settings.userStore.set("user", "secret");
     expect(Object.values(localStorage).concat(Object.values(sessionStorage))).toEqual([]);
     expect(await settings.userStore.get("user")).toBe("secret");
+  });
+});
+
+describe("the features", () => {
+  it("are installed with the session, each once, in the order of their names", () => {
+    const session = new Session();
+    const installed: unknown[] = [];
+    const feature = (name: string) => ({
+      install: (context: { session: Session }) => installed.push([name, context.session]),
+    });
+    installFeatures(
+      { session },
+      { "./b/install.ts": feature("b"), "./a/install.ts": feature("a") },
+    );
+    expect(installed).toEqual([
+      ["a", session],
+      ["b", session],
+    ]);
   });
 });

@@ -1,9 +1,17 @@
-import { ErrorResponse, ErrorTimeout, type User, type UserManager } from "oidc-client-ts";
-import { ApiClient, type TokenSource } from "../api/client";
-import { ApiError, ConnectionError, describe } from "../api/errors";
+import {
+  ErrorResponse,
+  ErrorTimeout,
+  InMemoryWebStorage,
+  type User,
+  UserManager,
+  WebStorageStateStore,
+} from "oidc-client-ts";
+import { ApiClient, ApiError, ConnectionError, type TokenSource, describe } from "../api/client";
 import type { AuthConfig, Me } from "../api/types";
 import { API_PREFIX } from "../project";
-import { createUserManager } from "./oidc";
+
+/** Where the provider sends the browser after a login; `app-shell` shows <auth-callback> there. */
+export const CALLBACK_PATH = "/auth/callback";
 
 /** Who is at the screen. */
 export type SessionState =
@@ -149,6 +157,32 @@ export class Session extends EventTarget implements TokenSource {
     this.current = state;
     this.dispatchEvent(new Event("change"));
   }
+}
+
+/**
+ * Set up the OpenID Connect client: authorization code with PKCE (RFC 7636).
+ *
+ * Tokens stay in this tab's memory, out of reach of whoever can read its storage. Only the code verifier of a login
+ * under way is in the session storage, as it has to outlive the redirect. After a reload, and when a token runs out,
+ * a hidden iframe asks the provider with `prompt=none`; that needs the provider on the same site as the page
+ * (`auth.example.com` for `app.example.com`) in browsers that block third-party cookies.
+ */
+export function createUserManager(config: AuthConfig): UserManager {
+  const { origin } = window.location;
+  return new UserManager({
+    authority: config.issuer,
+    client_id: config.client_id,
+    scope: config.scope,
+    redirect_uri: origin + CALLBACK_PATH,
+    silent_redirect_uri: `${origin}/auth/silent`,
+    post_logout_redirect_uri: `${origin}/`,
+    userStore: new WebStorageStateStore({ store: new InMemoryWebStorage() }),
+    stateStore: new WebStorageStateStore({ store: window.sessionStorage }),
+    silentRequestTimeoutInSeconds: 8,
+    requestTimeoutInSeconds: 10,
+    // The session renews, so that the timer and a 401 never renew twice at once.
+    automaticSilentRenew: false,
+  });
 }
 
 /** A refresh token counts once, and may be void for other reasons: the provider's own session has the last word. */

@@ -1,9 +1,8 @@
 import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
-import { describe } from "../api/errors";
+import { describe } from "../api/client";
 import type { Me } from "../api/types";
-import { CALLBACK_PATH } from "../auth/oidc";
-import type { Session } from "../auth/session";
+import { CALLBACK_PATH, type Session } from "../auth/session";
 import { PROJECT_DESCRIPTION, PROJECT_NAME } from "../project";
 import { Router, type View } from "../router";
 import "./auth-callback";

@@ -1,7 +1,6 @@
 import { html, type PropertyValues } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
-import type { ApiClient } from "../api/client";
-import { ApiError, isAbort } from "../api/errors";
+import { type ApiClient, ApiError, isAbort } from "../api/client";
 import type { Readiness } from "../api/types";
 import { BaseElement } from "./base-element";
 

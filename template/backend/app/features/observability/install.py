@@ -6,10 +6,9 @@ from typing import Final
 from fastapi import FastAPI
 
 from app.core.settings import load_settings
-from app.features.observability.endpoint import MetricsEndpoint
-from app.features.observability.pool_metrics import watch_pool
+from app.features.observability.collectors import watch_pool
+from app.features.observability.middleware import MetricsEndpoint, RequestMetrics
 from app.features.observability.registry import Gauge
-from app.features.observability.requests import RequestMetrics
 from app.features.observability.settings import ObservabilitySettings
 
 BUILD: Final = Gauge(

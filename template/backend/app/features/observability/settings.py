@@ -22,7 +22,7 @@ PRIVATE_NETWORKS: Final = [
 class ObservabilitySettings(EnvironmentSettings):
     """What this feature reads; the variables that begin with OTEL_ are OpenTelemetry's own.
 
-    PROMETHEUS_MULTIPROC_DIR is not among them: `workers.py` needs it before settings are read.
+    PROMETHEUS_MULTIPROC_DIR is not among them: `registry.py` needs it before settings are read.
     """
 
     app_version: str = "unknown"

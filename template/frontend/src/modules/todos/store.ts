@@ -1,6 +1,39 @@
 import type { ReactiveController, ReactiveControllerHost } from "lit";
-import { isAbort } from "../../api/errors";
-import type { Todo, TodosApi } from "./api";
+import { type ApiClient, isAbort } from "../../api/client";
+import type { Page } from "../../api/types";
+
+export const TITLE_LENGTH = 200;
+const PAGE_SIZE = 20;
+
+export interface Todo {
+  id: string;
+  title: string;
+  completed: boolean;
+  created_at: string;
+  updated_at: string;
+}
+
+/** The calls of /todos. */
+export class TodosApi {
+  constructor(private readonly api: ApiClient) {}
+
+  /** One page, newest first. */
+  list(cursor?: string, signal?: AbortSignal): Promise<Page<Todo>> {
+    return this.api.get("/todos", { query: { limit: PAGE_SIZE, cursor }, signal });
+  }
+
+  add(title: string): Promise<Todo> {
+    return this.api.post("/todos", { title });
+  }
+
+  complete(id: string, completed: boolean): Promise<Todo> {
+    return this.api.patch(`/todos/${encodeURIComponent(id)}`, { completed });
+  }
+
+  remove(id: string): Promise<void> {
+    return this.api.delete(`/todos/${encodeURIComponent(id)}`);
+  }
+}
 
 /** A todo on the screen; `pending` until the server has confirmed that it was added. */
 export interface Entry extends Todo {

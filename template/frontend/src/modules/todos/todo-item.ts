@@ -1,7 +1,7 @@
 import { html, nothing } from "lit";
 import { customElement, property, query } from "lit/decorators.js";
 import { BaseElement } from "../../components/base-element";
-import type { Todo } from "./api";
+import type { Todo } from "./store";
 
 /**
  * One todo: a checkbox with its title, and a button to delete it.

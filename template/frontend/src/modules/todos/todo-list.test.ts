@@ -11,7 +11,7 @@ import {
   settle,
   text,
 } from "../../testing";
-import type { Todo } from "./api";
+import type { Todo } from "./store";
 import { TodoList } from "./todo-list";
 
 const PAGE = 2;

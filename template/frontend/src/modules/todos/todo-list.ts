@@ -1,11 +1,9 @@
 import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 import { repeat } from "lit/directives/repeat.js";
-import type { ApiClient } from "../../api/client";
-import { describe } from "../../api/errors";
+import { type ApiClient, describe } from "../../api/client";
 import { BaseElement } from "../../components/base-element";
-import { TITLE_LENGTH, TodosApi } from "./api";
-import { type Entry, TodoStore } from "./store";
+import { type Entry, TITLE_LENGTH, TodoStore, TodosApi } from "./store";
 import "./todo-item";
 
 /** The tenant's todos: a form to add one, the list, page by page. What happens is also said in a live region. */
