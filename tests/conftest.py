@@ -1,6 +1,7 @@
 """Fixtures that every suite shares. Whole projects are costly, so each is made once per session."""
 
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,29 @@ def rendered(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Callab
     return project
 
 
+@pytest.fixture(scope="session")
+def workshop(template: Path) -> Iterator[Callable[..., Project]]:
+    """Return the installed project of some answers, in a folder with a space in its name, made once per session.
+
+    Not below pytest's own temporary folder: every pytest that root starts, a project's own among them, closes that folder
+    to other accounts, and PostgreSQL runs as one.
+    """
+    projects: dict[str, Project] = {}
+    with tempfile.TemporaryDirectory(prefix="evergreen-", ignore_cleanup_errors=True) as root:
+        Path(root).chmod(0o755)
+
+        def project(**answers: Any) -> Project:
+            key = repr(sorted(answers.items()))
+            if key not in projects:
+                folder = Path(root) / str(len(projects)) / "a project"
+                start_repository(render(template, folder, **answers))
+                projects[key] = Project(folder)
+                projects[key].install()
+            return projects[key]
+
+        yield project
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--list-requirements", action="store_true", help="print requirement and test, tab-separated")
 
@@ -40,20 +64,3 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             for mark in item.iter_markers("requirement"):
                 for identifier in mark.args:
                     print(f"requirement\t{identifier}\t{item.nodeid}")
-
-
-@pytest.fixture(scope="session")
-def workshop(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Project]:
-    """Return the installed project of some answers, in a folder with a space in its name, made once per session."""
-    projects: dict[str, Project] = {}
-
-    def project(**answers: Any) -> Project:
-        key = repr(sorted(answers.items()))
-        if key not in projects:
-            folder = tmp_path_factory.mktemp("workshop") / "a project"
-            start_repository(render(template, folder, **answers))
-            projects[key] = Project(folder)
-            projects[key].install()
-        return projects[key]
-
-    return project

@@ -1,6 +1,5 @@
 import type { ReactiveController, ReactiveControllerHost, TemplateResult } from "lit";
-import type { ApiClient } from "./api/client";
-import type { Me } from "./api/types";
+import type { ApiClient, Me } from "./api/client";
 import { API_PREFIX } from "./project";
 
 /** What a view gets to work with. */

@@ -1,8 +1,7 @@
 /** What the unit tests share: an API that answers from a table, and elements on the page. */
 import type { LitElement } from "lit";
 import { vi } from "vitest";
-import { ApiClient, type TokenSource } from "./api/client";
-import type { Me } from "./api/types";
+import { ApiClient, type TokenSource, type Me } from "./api/client";
 import { API_PREFIX } from "./project";
 
 export const ME: Me = {

@@ -1,17 +1,23 @@
-"""What every request gets: an id, the client's address, a line in the log, errors as problems."""
+"""What every request gets: id, client address, log line, errors as problems; cursors of lists."""
 
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import httpx2
 import pytest
 from fastapi import FastAPI, Request
 from fastapi.responses import StreamingResponse
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from app.core.context import get_client_address
 from app.core.errors import ConflictError
+from app.core.pagination import Cursor, PageQuery
 from app.project import API_PREFIX
 from tests.conftest import CLIENT_ADDRESS, Client, MakeApp, client_of
 
@@ -212,3 +218,29 @@ async def test_an_error_after_the_answer_began_reaches_the_server(failing: FastA
     async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
         with pytest.raises(RuntimeError, match="in the middle"):
             await client.get(f"{API_PREFIX}/breaks-off")
+
+
+@given(st.datetimes(timezones=st.just(UTC)), st.uuids())
+def test_a_cursor_comes_back_as_it_was(created_at: datetime, row_id: UUID) -> None:
+    cursor = Cursor(created_at, row_id)
+
+    assert Cursor.decode(PageQuery(cursor=cursor.encode()).cursor or "") == cursor
+
+
+@given(st.text())
+def test_anything_else_is_refused_and_nothing_fails(text: str) -> None:
+    with pytest.raises(ValidationError, match="is no cursor"):
+        PageQuery.model_validate({"cursor": text})
+
+
+def test_a_cursor_without_a_time_zone_is_none_of_ours() -> None:
+    naive = Cursor(datetime(2026, 1, 1), UUID(int=1)).encode()  # noqa: DTZ001 - that is the point
+
+    with pytest.raises(ValidationError, match="is no cursor"):
+        PageQuery.model_validate({"cursor": naive})
+
+
+@pytest.mark.parametrize("limit", [0, 101, -1])
+def test_a_page_has_1_to_100_items(limit: int) -> None:
+    with pytest.raises(ValidationError):
+        PageQuery(limit=limit)

@@ -169,3 +169,40 @@ function queryString(query: RequestOptions["query"] = {}): string {
 function isProblem(body: unknown): body is Problem {
   return typeof body === "object" && body !== null && "title" in body && "type" in body;
 }
+
+/** GET /auth/config */
+export interface AuthConfig {
+  issuer: string;
+  client_id: string;
+  scope: string;
+}
+
+/** GET /auth/me */
+export interface Me {
+  subject: string;
+  email: string | null;
+  name: string | null;
+  role: string | null;
+  scopes: string[];
+  /** Absent for administrators of the platform, who belong to no tenant. */
+  tenant: Tenant | null;
+}
+
+export interface Tenant {
+  id: string;
+  slug: string;
+  name: string;
+}
+
+/** GET /health/ready */
+export interface Readiness {
+  status: string;
+  database: string;
+  redis: string;
+}
+
+/** One page of a list; `next_cursor` is null on the last. */
+export interface Page<Item> {
+  items: Item[];
+  next_cursor: string | null;
+}

@@ -6,8 +6,15 @@ import {
   UserManager,
   WebStorageStateStore,
 } from "oidc-client-ts";
-import { ApiClient, ApiError, ConnectionError, type TokenSource, describe } from "../api/client";
-import type { AuthConfig, Me } from "../api/types";
+import {
+  ApiClient,
+  ApiError,
+  ConnectionError,
+  type TokenSource,
+  describe,
+  type AuthConfig,
+  type Me,
+} from "../api/client";
 import { API_PREFIX } from "../project";
 
 /** Where the provider sends the browser after a login; `app-shell` shows <auth-callback> there. */

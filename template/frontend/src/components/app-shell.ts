@@ -1,7 +1,6 @@
 import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
-import { describe } from "../api/client";
-import type { Me } from "../api/types";
+import { describe, type Me } from "../api/client";
 import { CALLBACK_PATH, type Session } from "../auth/session";
 import { PROJECT_DESCRIPTION, PROJECT_NAME } from "../project";
 import { Router, type View } from "../router";

@@ -1,7 +1,6 @@
 import { html, type PropertyValues } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
-import { type ApiClient, ApiError, isAbort } from "../api/client";
-import type { Readiness } from "../api/types";
+import { type ApiClient, ApiError, isAbort, type Readiness } from "../api/client";
 import { BaseElement } from "./base-element";
 
 type Health = "checking" | "healthy" | "degraded" | "failing" | "unreachable";

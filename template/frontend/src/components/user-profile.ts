@@ -1,6 +1,6 @@
 import { html, nothing } from "lit";
 import { customElement, property } from "lit/decorators.js";
-import type { Me } from "../api/types";
+import type { Me } from "../api/client";
 import { BaseElement } from "./base-element";
 
 /**

@@ -1,6 +1,5 @@
 import type { ReactiveController, ReactiveControllerHost } from "lit";
-import { type ApiClient, isAbort } from "../../api/client";
-import type { Page } from "../../api/types";
+import { type ApiClient, isAbort, type Page } from "../../api/client";
 
 export const TITLE_LENGTH = 200;
 const PAGE_SIZE = 20;
