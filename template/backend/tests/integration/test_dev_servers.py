@@ -124,7 +124,7 @@ def test_without_make_dev_the_projects_own_database_is_migrated(directory: Path)
     done = migrate(directory, "upgrade", "heads")
     assert done.returncode == 0, done.stderr
     assert not Postgres(directory / "postgres", 0).is_running()
-    assert migrate(directory, "current").stdout.count("head)") == 2
+    assert "(head)" in migrate(directory, "current").stdout
 
 
 def test_beside_make_dev_the_database_of_that_is_migrated(directory: Path) -> None:

@@ -48,19 +48,19 @@ async def test_addresses_that_anybody_can_invent_add_no_series(app: FastAPI) -> 
     async with client_of(app) as client:
         for method in ("GET", "POST", "BREW"):
             await client.request(method, "/first")
-            await client.request(method, f"{prefix}/todos/first")
+            await client.request(method, f"{prefix}/users/first")
         before = await scrape(client)
         for number in range(300):
             method = ("GET", "POST", f"BREW{number}")[number % 3]
             await client.request(method, f"/{path()}" if number % 2 else f"{prefix}/{path()}")
-            await client.request(method, f"{prefix}/todos/{number}")
+            await client.request(method, f"{prefix}/users/{number}")
         after = await scrape(client)
 
     assert series(after) == series(before)
     assert (sample(after, "http_requests_total") or 0) - (
         sample(before, "http_requests_total") or 0
     ) == 600
-    assert sample(after, "http_requests_total", route=f"{prefix}/todos/{{todo_id}}")
+    assert sample(after, "http_requests_total", route=f"{prefix}/users/{{user_id}}")
 
 
 async def test_an_unhandled_error_is_counted(make_app: MakeApp) -> None:
