@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import answers
+import identifiers
 import pytest
 from answers import (
     api_prefix_error,
@@ -119,3 +121,9 @@ def test_every_question_is_explained_and_none_asks_for_a_secret() -> None:
     for name, question in questions().items():
         assert not question.get("secret"), f"{name}: nothing secret is an answer, the answers file is committed"
         assert question.get("help") or question.get("when") is False, f"{name} has no help text"
+
+
+def test_the_proposal_and_the_check_know_the_same_reserved_words() -> None:
+    """Each extension stands alone, so the list stands in both."""
+    assert identifiers.RESERVED_SLUGS == answers.RESERVED_SLUGS
+    assert identifiers.SLUG_LENGTH == answers.SLUG_LENGTH
