@@ -62,3 +62,10 @@ def test_without_the_extension_package_copier_says_which_one_is_missing(reposito
     result = run(str(UVX), "--quiet", "copier", "copy", "--trust", "--defaults", str(repository), str(tmp_path / "my-app"))
     assert result.returncode != 0
     assert "copier_template_extensions" in result.stderr
+
+
+def test_the_demo_project_knows_where_its_template_is(tmp_path: Path) -> None:
+    """A relative address would be stored as it is, and the next update would look for it elsewhere."""
+    result = run("make", "-C", str(REPOSITORY), "demo-project", f"DEMO={tmp_path / 'demo'}")
+    assert result.returncode == 0, result.stderr
+    assert f"_src_path: {REPOSITORY}\n" in (tmp_path / "demo/.copier-answers.yml").read_text()
