@@ -5,12 +5,12 @@ console, and have axe judge every page; a user of another tenant sees nothing of
 """
 
 import re
-import socket
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from support.nginx import serving
+from support.ports import free_ports
 from support.projects import Project
 from support.tools import program
 
@@ -22,15 +22,6 @@ JOURNEYS = 10
 def project(workshop: Callable[..., Project]) -> Project:
     program("chromium", "chromium")
     return workshop(include_observability=True)
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports that nothing listens on at this moment, all different."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [server.getsockname()[1] for server in sockets]
-    for server in sockets:
-        server.close()
-    return ports
 
 
 def passed(printed: str) -> int:

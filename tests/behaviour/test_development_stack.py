@@ -12,6 +12,7 @@ from typing import Any
 
 import psutil
 import pytest
+from support.ports import free_ports
 from support.projects import CommandFailedError, Project
 from support.stack import Stack, processes_of, running
 
@@ -29,7 +30,7 @@ def log(tmp_path: Path) -> Path:
 @pytest.fixture
 def occupied() -> Iterator[int]:
     """A port that something else listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
+    with socket.create_server(("127.0.0.1", *free_ports(1))) as server:
         yield server.getsockname()[1]
 
 

@@ -6,7 +6,6 @@ the Compose file, and a Prometheus with the project's own configuration.
 
 import json
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -21,6 +20,7 @@ from typing import Any
 import pytest
 import yaml
 from support.dashboards import Prometheus, Question, panel_questions, rule_questions
+from support.ports import free_ports
 from support.projects import Project, clean_environment
 from support.tools import tool
 
@@ -51,7 +51,8 @@ def prometheus(project: Project, tmp_path_factory: pytest.TempPathFactory) -> It
     """The stack, under load, and the Prometheus that watches it."""
     folder = tmp_path_factory.mktemp("stack")
     programs = {name: tool(name) for name in ("postgres_exporter", "redis_exporter", "prometheus")}
-    ports = {name: free_port() for name in ("backend", "postgres", "redis", "prometheus")}
+    names = ("backend", "postgres", "redis", "prometheus")
+    ports = dict(zip(names, free_ports(len(names)), strict=True))
     backend, python = project.path / "backend", str(project.path / "backend/.venv/bin/python")
     with ExitStack() as stack:
         variables = stack.enter_context(servers(python, backend, write_monitor_role(project.path, folder)))
@@ -189,10 +190,3 @@ def wait_for(condition: Any, logs: Path | None = None) -> None:
     for log in sorted(logs.glob("*.log")) if logs else ():
         print(f"--- {log.name}\n{log.read_text()[-3000:]}", file=sys.stderr)
     raise TimeoutError
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

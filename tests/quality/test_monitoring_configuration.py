@@ -1,7 +1,6 @@
 """The monitoring stack's files, read by the programs that they are for: all but Tempo and Grafana, which cannot be built here."""
 
 import re
-import socket
 import subprocess
 import time
 import urllib.error
@@ -16,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 from support.dashboards import dashboards, panel_questions
+from support.ports import free_ports
 from support.tools import pinned_versions, tool
 
 LOKI_PATIENCE = 60
@@ -75,9 +75,7 @@ def test_loki_understands_what_panels_ask_it(stack: Path, tmp_path: Path) -> Non
 @contextmanager
 def running_loki(program: str, configuration: Path, folder: Path) -> Iterator[Callable[[str], int]]:
     """Run Loki with the project's configuration in a folder of the test's; yields what asks it and returns the status."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    (port,) = free_ports(1)
     own = folder / "loki.yml"
     own.write_text(configuration.read_text().replace("/loki", str(folder / "data")).replace("3100", str(port)))
 

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -15,6 +16,10 @@ from dev.console import DevError
 
 LOOPBACK: Final = "127.0.0.1"
 TRIES: Final = 100
+TEST_PORTS: Final = range(20_000, 32_768)
+"""Below the ports that Linux (from 32768) and macOS (from 49152) give to outgoing connections: one
+of those may take a port between its choice and the start of the server that it was chosen for."""
+
 PROC: Final = Path("/proc")
 LISTEN: Final = "0A"  # TCP_LISTEN in Linux's include/net/tcp_states.h
 
@@ -68,15 +73,10 @@ class Ports:
     def _hold(self, port: int) -> bool:
         if port in self._held or not is_free(port) or _answers_on_ipv6(port):
             return False
-        folder = Path(tempfile.gettempdir()) / f"dev-ports-{os.getuid()}"
-        folder.mkdir(mode=0o700, exist_ok=True)
-        handle = (folder / str(port)).open("w")
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            handle.close()
+        handle = _lock(port)
+        if handle is None:
             return False
-        self._held[port] = handle  # the system lets go of it when this process ends
+        self._held[port] = handle
         return True
 
 
@@ -89,11 +89,19 @@ def is_free(port: int) -> bool:
 
 
 def any_free_port() -> int:
-    """Return a port that the system says is free, for servers that tests start."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port for a server that a test starts; no other run gets it until this process ends.
+
+    Raises:
+        DevError: none is free.
+    """
+    for port in random.sample(TEST_PORTS, TRIES):
+        if port not in _held_for_tests and is_free(port) and (handle := _lock(port)):
+            _held_for_tests[port] = handle
+            return port
+    raise DevError(f"Of {TRIES} ports from {TEST_PORTS[0]} to {TEST_PORTS[-1]} none is free.")
+
+
+_held_for_tests: Final[dict[int, TextIO]] = {}
 
 
 def answers(port: int) -> bool:
@@ -101,6 +109,19 @@ def answers(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(0.5)
         return probe.connect_ex((LOOPBACK, port)) == 0
+
+
+def _lock(port: int) -> TextIO | None:
+    """Tell other runs on this machine that a port is chosen, until the handle is closed."""
+    folder = Path(tempfile.gettempdir()) / f"dev-ports-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    handle = (folder / str(port)).open("w")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # let go of when this process ends
+    except BlockingIOError:
+        handle.close()
+        return None
+    return handle
 
 
 def _can_bind(address: str, port: int) -> bool:

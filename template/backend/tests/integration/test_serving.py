@@ -23,6 +23,8 @@ from tests.conftest import Client, MakeApp, TokenFor, client_of
 from tests.servers import Servers
 
 BACKEND = Path(__file__).parents[2]
+START_SECONDS = 120
+"""Far longer than a start takes, for machines that are busy with other things."""
 SLOW = """
 from sqlalchemy import text
 from app.main import create_app
@@ -77,18 +79,30 @@ def serve(directory: Path, *command: str, **environment: str) -> Iterator[Server
     )
     server = Server(process, port)
     try:
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline and process.poll() is None:
-            try:
-                httpx2.get(f"{server.url}{project.API_PREFIX}/health")
-                break
-            except httpx2.TransportError:
-                time.sleep(0.05)
+        await_answer(server)
         yield server
     finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+        end(process)
+
+
+def await_answer(server: Server) -> None:
+    """Wait until a server answers; fail with what it printed when it does not."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and server.process.poll() is None:
+        try:
+            httpx2.get(f"{server.url}{project.API_PREFIX}/health")
+        except httpx2.TransportError:
+            time.sleep(0.05)
+        else:
+            return
+    raise AssertionError(f"{server.url} did not start:\n{end(server.process)}")
+
+
+def end(process: subprocess.Popen[str]) -> str:
+    """Kill a server with its workers, and return what it printed."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    return "" if process.stdout is None or process.stdout.closed else process.communicate()[0]
 
 
 @dataclass(frozen=True)
