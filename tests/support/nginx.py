@@ -37,7 +37,7 @@ def serving(project: Path, folder: Path, port: int, api_prefix: str, backend: st
     for image, machine in {
         "listen 8080;": f"listen 127.0.0.1:{port};",
         "/usr/share/nginx/html": f'"{project}/frontend/dist"',
-        "/etc/nginx/conf.d/": "",
+        "/tmp/server/": "server/",  # noqa: S108
     }.items():
         assert image in server
         server = server.replace(image, machine)
