@@ -1,4 +1,4 @@
-"""Programs that tests run and that `scripts/install-tools` builds, at the versions pinned there."""
+"""Programs that tests run and that `scripts/install-tools` builds or fetches, at the versions pinned there."""
 
 import os
 import re
@@ -19,9 +19,19 @@ def pinned_versions() -> dict[str, str]:
 
 def tool(name: str) -> str:
     """Return the path of a tool that `scripts/install-tools` builds; see `_missing` for when it is not there."""
-    folder = Path(os.environ.get("EVERGREEN_TOOLS") or Path.home() / ".cache/evergreen/tools")
-    path = folder / f"{name}-{pinned_versions()[name]}" / name
+    path = _tools_folder() / f"{name}-{pinned_versions()[name]}" / name
     return str(path) if path.is_file() else _missing(f"{name} is missing: scripts/install-tools {name}")
+
+
+def keycloak_version() -> str:
+    """Return the version of the Keycloak that `scripts/install-tools` fetches."""
+    return INSTALLER.read_text(encoding="utf-8").partition("\nkeycloak_version=")[2].partition("\n")[0]
+
+
+def keycloak_home() -> Path:
+    """Return the folder of the Keycloak that `scripts/install-tools` fetches; see `_missing` for when it is not there."""
+    home = _tools_folder() / f"keycloak-{keycloak_version()}"
+    return home if (home / "bin" / "kc.sh").is_file() else Path(_missing("keycloak is missing: scripts/install-tools keycloak"))
 
 
 def program(name: str, package: str) -> str:
@@ -31,6 +41,16 @@ def program(name: str, package: str) -> str:
     """
     path = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
     return path or _missing(f"{name} is missing: apt install {package}")
+
+
+def _tools_folder() -> Path:
+    return Path(os.environ.get("EVERGREEN_TOOLS") or Path.home() / ".cache/evergreen/tools")
+
+
+def need(given: bool, message: str) -> None:
+    """End the test where something is not given; see `_missing` for how."""
+    if not given:
+        _missing(message)
 
 
 def _missing(message: str) -> NoReturn:

@@ -160,7 +160,7 @@ def _announce(plan: Plan, options: Options, console: Console) -> None:
             "",
             f"Page     {plan.page}" if options.frontend else "No page (--no-frontend)",
             f"API      {plan.api}/docs",
-            *(f"Log in   {email} / {password}   ({role})" for email, password, role in LOGINS),
+            *_logins(plan),
             f"Ports    {ports}",
             "",
             "Ctrl-C stops everything.",
@@ -180,6 +180,16 @@ def _announce(plan: Plan, options: Options, console: Console) -> None:
         temporary = options.ready_file.with_suffix(".part")
         temporary.write_text(json.dumps(facts, indent=2) + "\n")
         temporary.replace(options.ready_file)
+
+
+def _logins(plan: Plan) -> list[str]:
+    """Return who may log in; of a provider that is not started here only what it has to know."""
+    if plan.starts("provider"):
+        return [f"Log in   {email} / {password}   ({role})" for email, password, role in LOGINS]
+    return [
+        f"Log in   at {plan.issuer}",
+        f"         where the client of the page must allow {plan.page}/auth/callback",
+    ]
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Ports of this machine: the choice of one for each part, and who holds those that are taken."""
 
+import atexit
 import fcntl
 import os
 import random
@@ -102,6 +103,12 @@ def any_free_port() -> int:
 
 
 _held_for_tests: Final[dict[int, TextIO]] = {}
+
+
+@atexit.register
+def _let_go() -> None:
+    for handle in _held_for_tests.values():
+        handle.close()
 
 
 def answers(port: int) -> bool:

@@ -6,6 +6,8 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 
+import httpx2
+
 from dev.console import Console, DevError
 from dev.environment import ROOT, Plan, database_roles, provider_variables
 from dev.lock import Lock
@@ -53,6 +55,7 @@ class Stack:
             self._step("PostgreSQL", "postgres", self._postgres),
             self._step("Redis", "redis", self._redis),
             self._step("Identity provider", "provider", self._provider),
+            self._look_at_given_provider(),
             self._step("Page", "frontend", self._frontend),
         )
         await _all(self._step("Tables and example tenants", "backend", self._database))
@@ -109,6 +112,13 @@ class Stack:
         await child.start(["node", "dev-provider.mjs"], ROOT / "keycloak", self._provider_variables)
         await child.until_ready(f"{self._plan.issuer}/.well-known/openid-configuration")
 
+    async def _look_at_given_provider(self) -> None:
+        """Say what will keep people from signing in at a provider that is not started here."""
+        if self._plan.starts("provider"):
+            return
+        if trouble := await trouble_with_issuer(self._plan.issuer):
+            self._console.say(f"{trouble} Nobody can sign in while that is so.")
+
     async def _backend(self) -> None:
         child = self._child("backend")
         serve = ["-m", "uvicorn", "--factory", "app.main:create_app"]
@@ -139,6 +149,20 @@ class Stack:
         call = asyncio.ensure_future(asyncio.to_thread(function))
         self._blocking.add(call)
         await asyncio.shield(call)
+
+
+async def trouble_with_issuer(issuer: str) -> str | None:
+    """Return what is wrong with OIDC_ISSUER, or nothing when a provider of that name answers."""
+    url = f"{issuer}/.well-known/openid-configuration"
+    try:
+        async with httpx2.AsyncClient(timeout=5) as client:
+            response = await client.get(url)
+        named = response.raise_for_status().json()["issuer"]
+    except (httpx2.HTTPError, ValueError, KeyError, TypeError) as error:
+        return f"OIDC_ISSUER: {url} is not answered as a provider does ({error or 'no answer'})."
+    if named == issuer:
+        return None
+    return f"OIDC_ISSUER is {issuer}, and the provider there calls itself {named}."
 
 
 async def _all(*steps: Coroutine[None, None, None]) -> None:

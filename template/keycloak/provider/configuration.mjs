@@ -52,7 +52,7 @@ export function configure(realm, keys, adapter, mount) {
     clients: realm.clients.map(clientMetadata),
     routes: ROUTES,
     scopes: knownScopes(realm),
-    claims: { openid: ["sub", "sid"], ...claimsByScope(realm) },
+    claims: claimsByScope(realm),
     conformIdTokenClaims: false,
     features: {
       devInteractions: { enabled: false },
@@ -114,12 +114,17 @@ function clientMetadata(client) {
   };
 }
 
-/** Which claims an ID token carries by scope: whatever the scope's mappers name. */
+/** Which claims an ID token carries by scope: whatever the scope's mappers name; those of a scope that is not shown, always. */
 function claimsByScope(realm) {
+  const shown = new Set(knownScopes(realm));
   const named = ({ protocolMappers = [] }) =>
     protocolMappers.map(({ config }) => config["claim.name"] ?? "name");
-  const shown = realm.clientScopes.filter(({ name }) => ["profile", "email"].includes(name));
-  return Object.fromEntries(shown.map((scope) => [scope.name, named(scope)]));
+  const always = realm.clientScopes.filter(({ name }) => !shown.has(name)).flatMap(named);
+  const byScope = realm.clientScopes.filter(({ name }) => shown.has(name));
+  return {
+    ...Object.fromEntries(byScope.map((scope) => [scope.name, named(scope)])),
+    openid: ["sub", "sid", "typ", "azp", ...always],
+  };
 }
 
 /** Keycloak applies a client's default scopes to every request, and refuses a scope that the client does not have. */
@@ -175,6 +180,7 @@ function account(realm, ctx, id, token) {
   const user = findUser(realm, id);
   if (!user?.enabled) return undefined;
   const claims = async (use, scope) => ({
+    ...(use === "id_token" && { typ: "ID", azp: ctx.oidc.client.clientId }),
     ...mappedClaims(
       realm,
       findClient(realm, ctx.oidc.client.clientId),

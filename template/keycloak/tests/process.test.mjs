@@ -4,7 +4,7 @@ import { rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 
-import { Browser, decode, environment, startProvider } from "./support.mjs";
+import { Browser, FRONTEND, decode, environment, startProvider } from "./support.mjs";
 
 const keysOf = async (issuer) => {
   const { keys } = await (await fetch(`${issuer}/protocol/openid-connect/certs`)).json();
@@ -104,7 +104,7 @@ test("SIGHUP signs with a new key and keeps the one before for verification", as
   assert.equal(kidOf(refreshed.access_token), signing);
   assert.equal(kidOf(tokens.access_token), previous);
 
-  const back = "http://localhost:5199/";
+  const back = `${FRONTEND}/`;
   const parameters = { id_token_hint: tokens.id_token, post_logout_redirect_uri: back };
   assert.equal((await browser.follow(browser.logoutUrl(parameters))).url.href, back);
   await provider.stop();

@@ -1,14 +1,19 @@
 /**
- * What the application relies on, asked of the development provider, or of a Keycloak that has imported realm.json:
- *
- *   export REALM=my-saas FRONTEND_URL=http://localhost:5199 API_PREFIX=/api/v1 OIDC_BACKEND_CLIENT_SECRET=backend-development
- *   cp realm.json $KEYCLOAK_HOME/data/import/ && $KEYCLOAK_HOME/bin/kc.sh start-dev --import-realm --http-port=18080
- *   ISSUER_UNDER_TEST=http://localhost:18080/realms/my-saas node --test tests/realm.test.mjs
+ * What the application relies on, asked of the development provider, or, with ISSUER_UNDER_TEST, of a Keycloak that has
+ * imported realm.json: `make test-realm ISSUER=...` at the project's root.
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { Browser, decode, environment, startProvider } from "./support.mjs";
+import {
+  API_PREFIX,
+  Browser,
+  FRONTEND,
+  SECRET,
+  decode,
+  environment,
+  startProvider,
+} from "./support.mjs";
 
 const ACME = "0e5b1c5e-0000-4000-8000-00000000ac3e";
 let issuer = process.env.ISSUER_UNDER_TEST;
@@ -81,6 +86,8 @@ test("an ID token names the person, the nonce and the session", async () => {
   assert.equal(claims.email, "bob@acme.test");
   assert.equal(claims.nonce, "n");
   assert.equal(claims.aud, "frontend");
+  assert.equal(claims.azp, "frontend");
+  assert.equal(claims.tenant_id, ACME);
   assert.equal(claims.sid, decode(tokens.access_token).claims.sid);
 });
 
@@ -128,7 +135,7 @@ test("a code needs its verifier and works once", async () => {
 
 test("a redirect address that is not registered is refused without a redirect", async () => {
   const { response, url } = await new Browser(issuer).authorize({
-    redirect_uri: "http://localhost:5199/evil",
+    redirect_uri: `${FRONTEND}/evil`,
   });
   assert.equal(response.status, 400);
   assert.ok(url.href.startsWith(issuer));
@@ -173,7 +180,7 @@ test("a client may revoke its own tokens and no other client's", async () => {
   const browser = new Browser(issuer);
   const { refresh_token } = await browser.login("alice@acme.test");
   const refused = await browser.revoke(refresh_token, {
-    Authorization: basic("backend-development"),
+    Authorization: basic(SECRET),
   });
   assert.equal(refused.status, 400);
   assert.equal((await refused.json()).error_description, "Unmatching clients");
@@ -185,7 +192,7 @@ test("a client may revoke its own tokens and no other client's", async () => {
 test("logout with an ID token ends the session, its refresh token, and returns to the page", async () => {
   const browser = new Browser(issuer);
   const tokens = await browser.login("alice@acme.test");
-  const back = "http://localhost:5199/";
+  const back = `${FRONTEND}/`;
   const { url } = await browser.follow(
     browser.logoutUrl({
       id_token_hint: tokens.id_token,
@@ -230,15 +237,15 @@ test("the page may call the token endpoint from its own origin only", async () =
   const browser = new Browser(issuer);
   const ask = (origin) =>
     browser.token({ grant_type: "refresh_token", refresh_token: "x" }, { Origin: origin });
-  const ours = await ask("http://localhost:5199");
-  assert.equal(ours.headers.get("access-control-allow-origin"), "http://localhost:5199");
+  const ours = await ask(FRONTEND);
+  assert.equal(ours.headers.get("access-control-allow-origin"), FRONTEND);
   const theirs = await ask("http://evil.test");
   assert.equal(theirs.headers.get("access-control-allow-origin"), null);
 });
 
 test("the backend authenticates with its secret", async () => {
-  const redirect_uri = "http://localhost:5199/api/v1/oauth/callback";
-  const secrets = { "backend-development": 200, wrong: 401 };
+  const redirect_uri = `${FRONTEND}${API_PREFIX}/oauth/callback`;
+  const secrets = { [SECRET]: 200, wrong: 401 };
   for (const [secret, status] of Object.entries(secrets)) {
     const browser = new Browser(issuer);
     const page = await browser.authorize({ client_id: "backend", redirect_uri });

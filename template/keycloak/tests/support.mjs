@@ -8,7 +8,10 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 
 const script = join(import.meta.dirname, "..", "dev-provider.mjs");
-const FRONTEND = "http://localhost:5199";
+/** What the realm was imported with; the environment says so of a Keycloak that runs already. */
+export const FRONTEND = process.env.FRONTEND_URL ?? "http://localhost:5199";
+export const API_PREFIX = process.env.API_PREFIX ?? "/api/v1";
+export const SECRET = process.env.OIDC_BACKEND_CLIENT_SECRET ?? "backend-development";
 export const CALLBACK = `${FRONTEND}/auth/callback`;
 
 /** As much of a browser as an authorization code flow needs: cookies, redirects, one form. Works with Keycloak too. */
@@ -134,9 +137,9 @@ export async function environment() {
     PATH: process.env.PATH,
     ENV: "test",
     OIDC_ISSUER: `http://localhost:${await freePort()}/realms/my-saas`,
-    FRONTEND_URL: "http://localhost:5199",
-    API_PREFIX: "/api/v1",
-    OIDC_BACKEND_CLIENT_SECRET: "backend-development",
+    FRONTEND_URL: FRONTEND,
+    API_PREFIX,
+    OIDC_BACKEND_CLIENT_SECRET: SECRET,
     PROVIDER_STATE: mkdtempSync(join(tmpdir(), "provider-")),
   };
 }

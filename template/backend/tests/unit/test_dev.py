@@ -19,6 +19,7 @@ from dev.console import Console, DevError
 from dev.lock import Lock, started
 from dev.ports import Ports, answers, any_free_port, is_free, listener
 from dev.processes import Child
+from dev.stack import trouble_with_issuer
 
 SERVER = """
 import socket
@@ -235,3 +236,42 @@ def test_a_pid_that_is_another_process_by_now_is_left_alone(tmp_path: Path) -> N
 def test_a_damaged_lock_is_no_obstacle(tmp_path: Path, text: str) -> None:
     (tmp_path / "lock").write_text(text)
     assert acquire(tmp_path / "lock") == []
+
+
+DISCOVERY = """
+import http.server, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(sys.argv[2].encode())
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+"""
+
+
+@pytest.mark.parametrize(
+    ("document", "trouble"),
+    [
+        ('{"issuer": "ISSUER"}', None),
+        ('{"issuer": "http://elsewhere"}', "calls itself http://elsewhere"),
+        ("<html>", "is not answered as a provider does"),
+        ("[]", "is not answered as a provider does"),
+    ],
+)
+async def test_a_provider_that_is_given_is_asked_who_it_is(
+    lock: Lock, tmp_path: Path, document: str, trouble: str | None
+) -> None:
+    port = any_free_port()
+    issuer = f"http://127.0.0.1:{port}"
+    said = document.replace("ISSUER", issuer)
+    child = Child("provider", Console(), lock)
+    await child.start([sys.executable, "-c", DISCOVERY, str(port), said], tmp_path, os.environ)
+    await child.until_ready(issuer)
+    found = await trouble_with_issuer(issuer)
+    await child.stop()
+    assert found == trouble if trouble is None else trouble in str(found)
+
+
+async def test_a_provider_that_is_given_and_does_not_answer_is_named() -> None:
+    issuer = f"http://127.0.0.1:{any_free_port()}"
+    assert f"OIDC_ISSUER: {issuer}/" in str(await trouble_with_issuer(issuer))
