@@ -7,7 +7,7 @@ from app.core.health import router as health
 from app.core.logging import configure_logging
 from app.core.settings import check_settings, get_settings
 from app.features import load_features
-from app.identity.endpoints import router as identity
+from app.identity.endpoints import ROUTERS as IDENTITY
 from app.modules import ROUTERS
 from app.tenancy.endpoints import router as tenancy
 
@@ -23,7 +23,9 @@ def create_app() -> FastAPI:
     settings = get_settings()
     configure_logging(settings)
     app = create_core(settings)
-    for router in (health, identity, tenancy, *ROUTERS):
+    # The first route that fits serves a request, and FastAPI tries one after the other: most
+    # requests are for the team's own.
+    for router in (health, *ROUTERS, *IDENTITY, tenancy):
         app.include_router(router, prefix=settings.api_prefix)
     for feature in features:
         feature.install(app)

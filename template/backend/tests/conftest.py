@@ -4,6 +4,7 @@ Nothing is simulated, and nothing is cleaned up between tests: each makes tenant
 by the application's own promise see nothing of each other.
 """
 
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx2
+import hypothesis
 import pytest
 from alembic import command
 from alembic.config import Config
@@ -26,6 +28,11 @@ from tests.servers import Servers, start_servers
 BACKEND = Path(__file__).parents[1]
 CLIENT_ADDRESS = ("192.0.2.10", 40_000)
 """Where requests seem to come from: an address for documentation (RFC 5737), no trusted proxy."""
+
+if seconds := os.environ.get("FUZZ_SECONDS"):  # `make fuzz`
+    examples = 10 * int(seconds)
+    hypothesis.settings.register_profile("fuzz", max_examples=examples)
+    hypothesis.settings.load_profile("fuzz")
 
 Client = httpx2.AsyncClient
 MakeApp = Callable[..., AbstractAsyncContextManager[FastAPI]]

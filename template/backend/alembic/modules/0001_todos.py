@@ -33,12 +33,16 @@ def upgrade() -> None:
         sa.Column("updated_at", sa.DateTime(timezone=True), **NOW),
         sa.PrimaryKeyConstraint("id", name="pk_todos"),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name="fk_todos_tenant_id_tenants"),
-        sa.ForeignKeyConstraint(["owner_id"], ["users.id"], name="fk_todos_owner_id_users"),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "owner_id"],
+            ["users.tenant_id", "users.id"],
+            name="fk_todos_tenant_id_owner_id_users",
+        ),
         sa.CheckConstraint(
             "char_length(title) BETWEEN 1 AND 200", name=op.f("ck_todos_title_length")
         ),
     )
-    op.create_index("ix_todos_owner_id", "todos", ["owner_id"])
+    op.create_index("ix_todos_tenant_id_owner_id", "todos", ["tenant_id", "owner_id"])
     op.create_index("ix_todos_tenant_id_created_at_id", "todos", ["tenant_id", "created_at", "id"])
     enable_tenant_isolation(op, "todos")
 

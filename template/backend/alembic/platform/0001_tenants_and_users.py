@@ -10,7 +10,9 @@ import sqlalchemy as sa
 from alembic import op
 
 from app.tenancy.migrations import (
+    create_entry_function,
     create_tenant_function,
+    drop_entry_function,
     drop_tenant_function,
     enable_tenant_isolation,
 )
@@ -54,6 +56,7 @@ def upgrade() -> None:
         sa.UniqueConstraint(
             "tenant_id", "issuer", "subject", name="uq_users_tenant_id_issuer_subject"
         ),
+        sa.UniqueConstraint("tenant_id", "id", name="uq_users_tenant_id_id"),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name="fk_users_tenant_id_tenants"),
         sa.CheckConstraint("role IN ('member', 'admin')", name=op.f("ck_users_role_known")),
     )
@@ -72,6 +75,7 @@ def upgrade() -> None:
         ),
     )
     create_tenant_function(op)
+    create_entry_function(op)
     enable_tenant_isolation(op, "users")
     enable_tenant_isolation(op, "oauth_providers")
 
@@ -79,6 +83,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '2s'")
     op.execute("SET LOCAL statement_timeout = '60s'")
+    drop_entry_function(op)
     op.drop_table("oauth_providers")
     op.drop_table("users")
     op.drop_table("tenants")

@@ -12,7 +12,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from app.core.database import Database
 from app.core.errors import HANDLERS, MEDIA_TYPE, FieldError, Problem, problem_responses
-from app.core.middleware import ErrorCatcher, RequestContext
+from app.core.middleware import REQUEST_ID, BodyLimit, ErrorCatcher, RequestContext
 from app.core.redis import create_redis
 from app.core.settings import Settings
 
@@ -28,13 +28,22 @@ TAGS: Final = {
 }
 # What FastAPI describes its own form of a validation error with, which this API never sends.
 UNUSED: Final = ("HTTPValidationError", "ValidationError")
+REQUEST_ID_HEADER: Final = {
+    "description": "The request's id; logs have it",
+    "required": True,
+    "schema": {"type": "string", "pattern": f"^{REQUEST_ID.pattern}$"},
+}
 
 
 class DescribedAPI(FastAPI):
     """A FastAPI application whose description names problems as they are sent."""
 
     def openapi(self) -> dict[str, Any]:
-        """Return the description, with the problem schemas and the tags that are in use."""
+        """Return the description, with the problem schemas and the tags that are in use.
+
+        Added to what routes say: a body that is no JSON is answered with 400, one that is too long
+        with 413, and every answer has its request's id.
+        """
         schema = super().openapi()
         schemas = schema.setdefault("components", {}).setdefault("schemas", {})
         for name in UNUSED:
@@ -44,6 +53,7 @@ class DescribedAPI(FastAPI):
         problem = Problem.model_json_schema(ref_template=reference)
         problem.pop("$defs", None)
         schemas["Problem"] = problem
+        schema["components"]["headers"] = {"X-Request-ID": REQUEST_ID_HEADER}
         used: set[str] = set()
         for operations in schema.get("paths", {}).values():
             for operation in operations.values():
@@ -51,6 +61,12 @@ class DescribedAPI(FastAPI):
                 responses = operation["responses"]
                 if "422" in responses and MEDIA_TYPE not in responses["422"].get("content", {}):
                     responses["422"] = problem_responses(422)[422]
+                if "requestBody" in operation:
+                    responses.setdefault("400", problem_responses(400)[400])
+                    responses.setdefault("413", problem_responses(413)[413])
+                for response in responses.values():
+                    headers = response.setdefault("headers", {})
+                    headers["X-Request-ID"] = {"$ref": "#/components/headers/X-Request-ID"}
         schema["tags"] = [
             {"name": name, "description": text} for name, text in TAGS.items() if name in used
         ]
@@ -80,8 +96,8 @@ def create_core(settings: Settings) -> FastAPI:
 
     What is to be closed when it stops is pushed on `app.state.resources`, an AsyncExitStack.
 
-    Middleware, outermost first: request context, CORS, error catcher. The catcher is the innermost,
-    so that the answer to an unhandled error passes through every other one like any answer.
+    Middleware, outermost first: request context, CORS, error catcher, limit of bodies. The catcher
+    is inside of all that add to an answer, so that its own is like any other.
     """
     pages = settings.docs_are_served
     app = DescribedAPI(
@@ -92,6 +108,8 @@ def create_core(settings: Settings) -> FastAPI:
         redoc_url=f"{settings.api_prefix}/redoc" if pages else None,
         exception_handlers=HANDLERS,
         generate_unique_id_function=operation_id,
+        # Else a path with a slash too many is answered with 307, to wherever the header Host says.
+        redirect_slashes=False,
     )
     app.state.settings = settings
     app.state.resources = AsyncExitStack()
@@ -99,16 +117,18 @@ def create_core(settings: Settings) -> FastAPI:
     app.state.resources.push_async_callback(app.state.database.close)
     app.state.redis = create_redis(settings)
     app.state.resources.push_async_callback(app.state.redis.aclose)
+    app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
     app.add_middleware(ErrorCatcher)
-    app.add_middleware(
-        CORSMiddleware,
-        allow_origins=settings.cors_origins,
-        allow_credentials=True,
-        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-        allow_headers=["Authorization", "Content-Type", "X-Request-ID", "X-Tenant-ID"],
-        expose_headers=["X-Request-ID", "Retry-After"],
-        max_age=600,
-    )
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_credentials=True,
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "X-Request-ID", "X-Tenant-ID"],
+            expose_headers=["X-Request-ID", "Retry-After"],
+            max_age=600,
+        )
     app.add_middleware(RequestContext)
     return app
 

@@ -26,6 +26,8 @@ class RequestState:
     client_address: str | None = None
     tenant: TenantContext | None = None
     user_id: UUID | None = None
+    status: int | None = None
+    """Of the answer, once it has begun."""
 
 
 _state: ContextVar[RequestState | None] = ContextVar("request_state", default=None)

@@ -7,6 +7,7 @@ from typing import Any, Final
 import structlog
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -20,6 +21,21 @@ from app.core.context import get_request_id
 logger = structlog.get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+
+UNSTORABLE: Final = frozenset({"22000", "22001", "22003", "22008", "22021"})
+"""SQLSTATE of a value that PostgreSQL or its driver refuses as it is: of another type, too long,
+out of range, no date, with the character NUL (PostgreSQL's manual, appendix A, class 22)."""
+
+TRANSIENT: Final = frozenset({"40001", "40P01", "55P03", "57014"})
+"""SQLSTATE of what may succeed when it is tried again: two transactions in each other's way, a lock
+that is not free, a statement that took longer than DB_STATEMENT_TIMEOUT_MS."""
+
+_HEADERS: Final[dict[int, tuple[str, bool, str]]] = {
+    401: ("WWW-Authenticate", True, "How to log in (RFC 6750, section 3)"),
+    429: ("Retry-After", True, "Seconds to wait"),
+    503: ("Retry-After", False, "Seconds to wait, if that is known"),
+}
+"""The header that a problem brings, whether it always does, and what it says."""
 
 
 class FieldError(BaseModel):
@@ -99,6 +115,16 @@ class ConflictError(ProblemError):
     status, code, title = 409, "conflict", "Conflict"
 
 
+class ContentTooLargeError(ProblemError):
+    """The body is longer than the application takes into memory."""
+
+    status, code, title = 413, "content-too-large", "Content too large"
+
+    def __init__(self, limit: int) -> None:
+        # Closed, so that the rest of the body is not received in vain.
+        super().__init__(f"A body may have {limit} bytes at most.", headers={"Connection": "close"})
+
+
 class RateLimitedError(ProblemError):
     """Too many requests."""
 
@@ -116,6 +142,13 @@ class DatabaseUnavailableError(UnavailableError):
 
     def __init__(self) -> None:
         super().__init__("The database does not answer.", headers={"Retry-After": "5"})
+
+
+class BusyError(UnavailableError):
+    """The database works, and has no time for this request."""
+
+    def __init__(self) -> None:
+        super().__init__("The server is busy. Try again shortly.", headers={"Retry-After": "1"})
 
 
 class FrameworkError(ProblemError):
@@ -141,6 +174,15 @@ class InvalidRequestError(ProblemError):
         super().__init__(detail, errors=faults)
 
 
+class UnstorableValueError(ProblemError):
+    """A value that the schema let through and the database refuses."""
+
+    status, code, title = 422, "validation", "Request not valid"
+
+    def __init__(self) -> None:
+        super().__init__("A value of the request cannot be stored or compared.")
+
+
 def to_response(connection: HTTPConnection, error: ProblemError) -> JSONResponse:
     """Return a problem as a response."""
     content = {
@@ -148,7 +190,8 @@ def to_response(connection: HTTPConnection, error: ProblemError) -> JSONResponse
         "title": error.title,
         "status": error.status,
         "detail": error.detail,
-        "instance": connection.url.path,
+        # Not `url.path`: a header Host that is no host's name would fail here.
+        "instance": connection.scope["path"],
         "request_id": get_request_id(),
         **error.extra,
     }
@@ -165,10 +208,19 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {
         status: {
             "description": HTTPStatus(status).phrase,
+            "headers": _describe_header(status),
             "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }
         for status in statuses
     }
+
+
+def _describe_header(status: int) -> dict[str, Any]:
+    if status not in _HEADERS:
+        return {}
+    name, required, description = _HEADERS[status]
+    kind = "integer" if name == "Retry-After" else "string"
+    return {name: {"description": description, "required": required, "schema": {"type": kind}}}
 
 
 async def on_problem(request: Request, error: ProblemError) -> Response:
@@ -178,7 +230,23 @@ async def on_problem(request: Request, error: ProblemError) -> Response:
 
 async def on_http_exception(request: Request, error: HTTPException) -> Response:
     """Answer with an error of the framework's."""
-    return to_response(request, FrameworkError(error))
+    problem = FrameworkError(error)
+    if problem.status == HTTPStatus.METHOD_NOT_ALLOWED:
+        problem.headers["Allow"] = ", ".join(allowed_methods(request))
+    return to_response(request, problem)
+
+
+def allowed_methods(request: Request) -> list[str]:
+    """Return every method that a path is served with.
+
+    The framework names those of one route only, and each method has a route of its own.
+    """
+    path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+    methods: set[str] = set()
+    for route in iter_route_contexts(request.app.routes):
+        if route.methods and route.path_regex.match(path):
+            methods |= route.methods
+    return sorted(methods)
 
 
 async def on_invalid_request(request: Request, error: RequestValidationError) -> Response:
@@ -188,15 +256,23 @@ async def on_invalid_request(request: Request, error: RequestValidationError) ->
 
 async def on_busy_pool(request: Request, error: PoolTimeoutError) -> Response:
     """Answer that every connection is in use; a client may try again."""
-    logger.warning("no database connection became free", error=str(error))
-    return to_response(
-        request,
-        UnavailableError("The server is busy. Try again shortly.", headers={"Retry-After": "1"}),
-    )
+    del error  # the pool has logged it, once for all requests that it concerns
+    return to_response(request, BusyError())
 
 
 async def on_database_error(request: Request, error: DBAPIError) -> Response:
-    """Answer that the database went away; any other of its errors is the program's, and goes on."""
+    """Answer that the database went away or had no time, or that a value cannot be stored.
+
+    Any other of its errors is the program's, and goes on.
+    """
+    state = getattr(error.orig, "sqlstate", None)
+    if state in UNSTORABLE:
+        # Better refused by a schema, which tells the client which value it is: hence the warning.
+        logger.warning("value not storable", error=repr(error.orig))
+        return to_response(request, UnstorableValueError())
+    if state in TRANSIENT:
+        logger.warning("statement given up", error=repr(error.orig))
+        return to_response(request, BusyError())
     if not error.connection_invalidated:
         raise error
     logger.warning("database connection lost", error=repr(error.orig))

@@ -1,6 +1,7 @@
 """Whether the process lives, and whether it can do its work."""
 
 import asyncio
+import random
 from typing import Final, Literal
 
 import structlog
@@ -20,6 +21,14 @@ router = APIRouter(prefix="/health", tags=["health"])
 PATIENCE: Final = 2.0
 """Seconds that a probe waits: less than the 3 s after which probes usually count as failed."""
 
+EXHAUSTED_SECONDS: Final = 10.0 + 5.0 * random.random()  # noqa: S311 - no secret
+"""For how long no connection of the pool may have come back while requests were refused for it.
+
+A pool that is busy, or exhausted for a moment, is no reason to be sent no more requests: others
+would have to serve them, and be exhausted next. After that long, this process serves nothing that
+needs data, and others may. Each process has a patience of its own, so that those that share a slow
+database are not all given up at the same moment. It serves again when one connection is back."""
+
 
 class Health(BaseModel):
     """The process answers."""
@@ -32,6 +41,7 @@ class Readiness(BaseModel):
 
     status: Literal["ready"] = "ready"
     database: Literal["ok"] = "ok"
+    pool: Literal["ok", "busy"]
     redis: Literal["ok", "degraded"]
 
 
@@ -43,15 +53,26 @@ async def live() -> Health:
 
 @router.get("/ready", summary="Can it serve?", responses=problem_responses(503))
 async def ready(database: DatabaseDep, redis: RedisDep) -> Readiness:
-    """Ask the database, which is required, and Redis, which is not."""
+    """Ask the database, which is required, and Redis, which is not.
+
+    The database is asked over a connection of its own, which is there while all others are in use.
+    """
     database_fault, redis_fault = await asyncio.gather(ask_database(database), ask_redis(redis))
     redis_state: Literal["ok", "degraded"] = "degraded" if redis_fault else "ok"
-    if database_fault:
-        logger.warning("not ready", database=database_fault, redis=redis_fault)
+    pool = database.pool
+    exhausted = pool.stuck_seconds > EXHAUSTED_SECONDS
+    if database_fault or exhausted:
+        logger.warning("not ready", database=database_fault, pool=exhausted, redis=redis_fault)
         raise UnavailableError(
-            "The database does not answer.", database="unavailable", redis=redis_state
+            "The database does not answer."
+            if database_fault
+            else "Every database connection has been in use for long.",
+            headers={"Retry-After": "5"},
+            database="unavailable" if database_fault else "ok",
+            pool="exhausted" if exhausted else "busy" if pool.is_busy else "ok",
+            redis=redis_state,
         )
-    return Readiness(redis=redis_state)
+    return Readiness(pool="busy" if pool.is_busy else "ok", redis=redis_state)
 
 
 async def ask_database(database: Database) -> str | None:

@@ -97,13 +97,13 @@ class Outage:
         try:
             answer = await question()
         except (RedisError, OSError, TimeoutError) as error:
-            self._begin(error)
+            self.note_failure(error)
             return None
-        if self._began is not None:
-            self._end(self._began)
+        self.note_answer()
         return answer
 
-    def _begin(self, error: Exception) -> None:
+    def note_failure(self, error: Exception) -> None:
+        """Count a question without an answer; the first one begins an outage."""
         now = time.monotonic()
         self._rest_until = now + self._rest
         if self._began is None:
@@ -116,14 +116,17 @@ class Outage:
             )
         self.unanswered += 1
 
-    def _end(self, began: float) -> None:
-        self._began, self._rest_until = None, 0.0
+    def note_answer(self) -> None:
+        """End an outage, if there is one."""
+        if self._began is None:
+            return
         logger.warning(
             "outage ended",
             part=self.part,
-            seconds=round(time.monotonic() - began, 1),
+            seconds=round(time.monotonic() - self._began, 1),
             unanswered=self.unanswered - self._unanswered_before,
         )
+        self._began, self._rest_until = None, 0.0
 
 
 REDIS: Final = Outage(

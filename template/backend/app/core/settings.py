@@ -102,6 +102,7 @@ class Settings(DatabaseSettings):
     project_name: str = project.NAME
     api_prefix: str = project.API_PREFIX
     docs_enabled: bool | None = None
+    max_body_bytes: int = Field(1024 * 1024, ge=0)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
     log_format: Literal["auto", "json", "console"] = "auto"
     public_url: Origin = f"http://localhost:{project.FRONTEND_PORT}"
@@ -113,7 +114,7 @@ class Settings(DatabaseSettings):
     database_url: SecretStr | None = None
     db_pool_size: int = Field(10, ge=1)
     db_max_overflow: int = Field(10, ge=0)
-    db_pool_timeout: float = Field(5, gt=0, description="seconds")
+    db_pool_timeout: float = Field(2, gt=0, description="seconds")
     db_statement_timeout_ms: int = Field(15_000, ge=0)
 
     redis_url: SecretStr = SecretStr(f"redis://localhost:{project.REDIS_PORT}/0")

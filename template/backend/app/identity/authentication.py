@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 from fastapi import Depends, Request
+from fastapi.openapi.models import HTTPBearer
+from fastapi.security.base import SecurityBase
 from redis.asyncio import Redis
-from redis.asyncio.client import Pipeline
 from starlette.requests import HTTPConnection
 
 from app.core.context import get_client_address
@@ -117,10 +118,10 @@ async def authenticate(request: Request) -> Authentication:
     except InvalidTokenError:
         await limiter.count_failed_authentication(address)
         raise
-    revocations: int | None = await limiter.check(
+    revocations = await limiter.check(
         address=address,
         user=f"{token.tenant_id}/{token.subject}",
-        also=lambda pipeline: ask_if_revoked(pipeline, token),
+        look_for=revocation_keys(token),
     )
     if revocations:
         await limiter.count_failed_authentication(address)
@@ -134,17 +135,34 @@ async def authenticate(request: Request) -> Authentication:
 
 
 def _bearer_token(request: Request) -> str | None:
-    """Return the token of `Authorization: Bearer` (RFC 6750, section 2.1), if there is one."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    """Return the token of `Authorization: Bearer` (RFC 6750, section 2.1), if there is one.
+
+    Raises:
+        UnauthorizedError: the header is there twice. A proxy may have looked at the other one.
+    """
+    values = request.headers.getlist("authorization")
+    if len(values) > 1:
+        raise UnauthorizedError("Send one header Authorization, not several.")
+    scheme, _, token = values[0].partition(" ") if values else ("", "", "")
     return token.strip() if scheme.lower() == "bearer" else None
 
 
-CurrentAuthentication = Annotated[Authentication, Depends(authenticate)]
+class AccessTokenScheme(SecurityBase):
+    """`authenticate` as a dependency that the API's description names."""
+
+    scheme_name = "access token"
+    model = HTTPBearer(
+        bearerFormat="JWT",
+        description="Of the identity provider that `/auth/config` names. A browser may have the "
+        "cookie of a session in its place: see `/oauth/login`.",
+    )
+
+    async def __call__(self, request: Request) -> Authentication:
+        """See `authenticate`."""
+        return await authenticate(request)
 
 
-def ask_if_revoked(pipeline: Pipeline, token: AccessToken) -> None:
-    """Ask Redis, in a round trip of the caller's, how many revocations concern a token."""
-    pipeline.exists(*_keys(token))
+CurrentAuthentication = Annotated[Authentication, Depends(AccessTokenScheme())]
 
 
 async def revoke(redis: Redis, token: AccessToken, *, leeway: float) -> None:
@@ -165,7 +183,7 @@ async def revoke(redis: Redis, token: AccessToken, *, leeway: float) -> None:
 
     async def write() -> list[Any]:
         async with redis.pipeline(transaction=False) as pipeline:
-            for key in _keys(token):
+            for key in revocation_keys(token):
                 pipeline.set(key, "1", ex=seconds)
             return await pipeline.execute()
 
@@ -177,7 +195,8 @@ async def revoke(redis: Redis, token: AccessToken, *, leeway: float) -> None:
         )
 
 
-def _keys(token: AccessToken) -> list[str]:
+def revocation_keys(token: AccessToken) -> list[str]:
+    """Return the keys that Redis has if a token was revoked, by itself or with its session."""
     keys = [f"revoked:jti:{token.token_id}"]
     if token.session_id is not None:
         keys.append(f"revoked:sid:{token.session_id}")

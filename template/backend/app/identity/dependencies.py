@@ -16,10 +16,9 @@ from fastapi import Depends
 from app.core.context import set_current_user_id
 from app.core.errors import ForbiddenError, UnavailableError
 from app.identity import service
-from app.identity.authentication import CurrentAuthentication
 from app.identity.scopes import ADMINISTRATIVE, Role, Scope, effective_scopes
 from app.identity.tokens import AccessToken
-from app.tenancy.dependencies import OptionalTenantSession
+from app.tenancy.dependencies import CurrentVisit
 
 _NONE: Final = frozenset[Scope]()
 
@@ -48,26 +47,25 @@ class Principal:
         return not self.scopes.isdisjoint(scopes)
 
 
-async def current_principal(
-    authentication: CurrentAuthentication, session: OptionalTenantSession
-) -> Principal:
+async def current_principal(visit: CurrentVisit) -> Principal:
     """Find the caller, and at their first request write down who they are.
 
     Raises:
         ForbiddenError: the user has been deactivated in this tenant.
     """
-    token = authentication.token
-    user = await service.load_or_register(session, token) if session is not None else None
-    scopes = effective_scopes(token.scopes, user.role if user else None)
-    withheld = _NONE if authentication.revocation_checked else scopes & ADMINISTRATIVE
-    if user is not None:
-        set_current_user_id(user.id)
+    token, user_id, role = visit.authentication.token, None, None
+    if visit.session is not None:
+        member = await service.admit_or_register(visit.session, token, visit.member)
+        user_id, role = member.id, Role(member.role)
+        set_current_user_id(user_id)
+    scopes = effective_scopes(token.scopes, role)
+    withheld = _NONE if visit.authentication.revocation_checked else scopes & ADMINISTRATIVE
     return Principal(
-        user_id=user.id if user else None,
+        user_id=user_id,
         subject=token.subject,
         email=token.email,
         name=token.name,
-        role=user.role if user else None,
+        role=role,
         scopes=scopes - withheld,
         tenant_id=token.tenant_id,
         token=token,

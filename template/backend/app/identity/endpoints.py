@@ -1,5 +1,6 @@
 """Who the caller is, how to log in and out; and a tenant's people, for its administrators."""
 
+from typing import Final
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
@@ -127,6 +128,4 @@ async def activate(session: TenantSession, user_id: UUID) -> User:
     return await service.switch_user(session, user_id, active=True)
 
 
-router = APIRouter()
-for part in (auth, users, oauth_endpoints.router):
-    router.include_router(part)
+ROUTERS: Final = (auth, users, oauth_endpoints.router)

@@ -5,7 +5,8 @@ unknown key: that is how a rotation is noticed without a restart. Three rules ke
 the application safe from each other:
 
 - a refresh runs once however many requests ask for it, and never sooner than an interval after the
-  last one, so that tokens with made-up key ids cause no traffic;
+  last one, so that tokens with made-up key ids cause no traffic. Looks for an unknown key have an
+  interval of their own: a rotation just after an ordinary refresh is noticed at once, too;
 - while the provider does not answer, the keys at hand are used on, up to a limit;
 - a refresh whose outcome a request does not need runs beside it, so that a slow provider slows
   nobody.
@@ -60,6 +61,7 @@ class KeyCache:
         self._keys: dict[str, jwt.PyJWK] = {}
         self._fetched_at = float("-inf")
         self._attempted_at = float("-inf")
+        self._searched_at = float("-inf")
         self._failed = False
         self._refresh: asyncio.Task[None] | None = None
 
@@ -72,7 +74,7 @@ class KeyCache:
         key, age = self._keys.get(key_id), self._clock() - self._fetched_at
         if key is not None and age < self._max_age:
             return key
-        refresh = self._start_refresh()
+        refresh = self._start_refresh(search=key is None)
         # Shortly after it has become stale, or while the provider is away, a key serves at once.
         # One that has not been confirmed for long, because no request came, is confirmed first.
         if key is not None and age < (MAX_STALE_SECONDS if self._failed else 2 * self._max_age):
@@ -96,14 +98,22 @@ class KeyCache:
             self._refresh.cancel()
             await asyncio.gather(self._refresh, return_exceptions=True)
 
-    def _start_refresh(self) -> asyncio.Task[None] | None:
-        """Return the refresh that is under way or is due, if there is one."""
+    def _start_refresh(self, *, search: bool) -> asyncio.Task[None] | None:
+        """Return the refresh that is under way or is due, if there is one.
+
+        Args:
+            search: it is for a key that is not among those at hand.
+        """
         if self._refresh is not None:
             return self._refresh
+        search = search and bool(self._keys)
         interval = self._refresh_interval if self._keys else RETRY_SECONDS
-        if self._clock() - self._attempted_at < min(interval, self._refresh_interval):
+        last = self._searched_at if search else self._attempted_at
+        if self._clock() - last < min(interval, self._refresh_interval):
             return None
         self._attempted_at = self._clock()
+        if search:
+            self._searched_at = self._attempted_at
         self._refresh = asyncio.create_task(self._run_refresh(), name="refresh signing keys")
         return self._refresh
 

@@ -30,6 +30,8 @@ class User(Base):
     __tablename__ = "users"
     __table_args__ = (
         UniqueConstraint("tenant_id", "issuer", "subject"),
+        # What tables of tenants refer to: a reference by both cannot lead into another tenant.
+        UniqueConstraint("tenant_id", "id"),
         CheckConstraint("role IN ('member', 'admin')", name="role_known"),
         # The order in which users are listed, page by page.
         Index(None, "tenant_id", "created_at", "id"),

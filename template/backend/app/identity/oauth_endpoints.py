@@ -18,8 +18,9 @@ from app.identity import service
 from app.identity.authentication import Identity, IdentityDep, revoke
 from app.identity.login import LoginFailedError
 from app.identity.provider import ProviderError, Tokens
-from app.identity.schemas import CallbackQuery, LoginQuery, ProviderRead, SessionEnd, Slug
+from app.identity.schemas import CallbackQuery, LoginQuery, ProviderRead, SessionEnd
 from app.identity.tokens import InvalidTokenError
+from app.tenancy.schemas import Slug
 from app.tenancy.service import TenantMismatchError, find_tenant_by_slug
 
 logger = structlog.get_logger(__name__)
@@ -43,7 +44,7 @@ async def providers(database: DatabaseDep, tenant: Slug) -> list[ProviderRead]:
     "/login",
     status_code=303,
     response_class=Response,
-    responses=problem_responses(400, 404, 503),
+    responses=problem_responses(404, 503),
     summary="Begin a login",
 )
 async def login(

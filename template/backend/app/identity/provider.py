@@ -10,8 +10,6 @@ from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx2
-from authlib.integrations.base_client import OAuthError
-from authlib.integrations.httpx_client import AsyncOAuth2Client
 
 from app.core.settings import get_settings
 from app.identity.settings import IdentitySettings
@@ -59,7 +57,11 @@ class Provider:
         self._issuer = settings.oidc_issuer
         self._public = _origin(settings.oidc_issuer)
         self._internal = settings.oidc_internal_url or self._public
-        self._client = httpx2.AsyncClient(timeout=TIMEOUT_SECONDS, follow_redirects=False)
+        self.tls: Final = httpx2.create_ssl_context()
+        """For every connection to the provider: to read the machine's authorities takes long."""
+        self._client = httpx2.AsyncClient(
+            timeout=TIMEOUT_SECONDS, follow_redirects=False, verify=self.tls
+        )
         self._metadata: Metadata | None = None
 
     async def close(self) -> None:
@@ -144,12 +146,15 @@ class OAuthClient:
     def __init__(self, provider: Provider, settings: IdentitySettings) -> None:
         self._provider = provider
         self._settings = settings
-        self._tls: Final = httpx2.create_ssl_context()
+        self._tls = provider.tls
         core = get_settings()
         self.redirect_uri: Final = f"{core.public_url}{core.api_prefix}/oauth/callback"
 
     def _client(self) -> Any:  # noqa: ANN401 - Authlib has no types
         """Return a client for one exchange: Authlib's keeps the tokens of the last one."""
+        # Importing it is a seventh of what a start costs: only who uses it pays for it.
+        from authlib.integrations.httpx_client import AsyncOAuth2Client  # noqa: PLC0415
+
         return AsyncOAuth2Client(
             client_id=self._settings.oidc_backend_client_id,
             client_secret=self._settings.oidc_backend_client_secret.get_secret_value(),
@@ -230,6 +235,8 @@ class OAuthClient:
 
 
 async def _exchange(request: Any) -> Tokens:  # noqa: ANN401 - Authlib has no types
+    from authlib.integrations.base_client import OAuthError  # noqa: PLC0415 - see `_client`
+
     try:
         answer = await request
         return Tokens(

@@ -1,14 +1,21 @@
 """Users, logins and sessions as the API shows and takes them."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from app.identity.scopes import Role, Scope
+from app.tenancy.schemas import Slug
 
-Slug = Annotated[str, StringConstraints(max_length=63)]
+RETURN_TO: Final = r"^/([!-.0-\[\]-~][!-\[\]-~]*)?$"
+"""A path that keeps a browser on this application, as `location` gives it: printable ASCII.
+
+Browsers take two slashes, or a slash and a backslash, for the beginning of a host, and leave out
+control characters: so the second character is no slash, and backslashes and control characters are
+nowhere.
+"""
 
 
 class LoginQuery(BaseModel):
@@ -18,8 +25,8 @@ class LoginQuery(BaseModel):
     provider: Annotated[str, StringConstraints(max_length=200)] | None = Field(
         None, description="One of the tenant's `/oauth/providers`, to go to at once"
     )
-    return_to: Annotated[str, StringConstraints(max_length=2000)] = Field(
-        "/", description="Path of the page to come back to"
+    return_to: Annotated[str, StringConstraints(max_length=2000, pattern=RETURN_TO)] = Field(
+        "/", description="Path of the page to come back to", examples=["/todos?page=2"]
     )
 
 

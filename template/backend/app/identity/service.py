@@ -16,7 +16,7 @@ from app.core.pagination import PageQuery, fetch_page
 from app.identity.models import OAuthProvider, User
 from app.identity.scopes import Role
 from app.identity.tokens import AccessToken
-from app.tenancy.service import find_tenant_by_slug
+from app.tenancy.service import Member, find_tenant_by_slug
 
 logger = structlog.get_logger(__name__)
 
@@ -39,31 +39,34 @@ class LastAdministratorError(ConflictError):
     code, title = "last-administrator", "Last administrator"
 
 
-async def load_or_register(session: AsyncSession, token: AccessToken) -> User:
-    """Return the token's user in the session's tenant, and write them down at their first request.
+async def admit_or_register(
+    session: AsyncSession, token: AccessToken, member: Member | None
+) -> Member:
+    """Let the token's user in, and write them down at their first request.
 
     Args:
         session: works for the tenant that the token names.
         token: an accepted one, with a tenant.
+        member: the token's user as the tenant knows them, or None if it does not yet.
+
+    Returns:
+        The user.
 
     Raises:
         UserDeactivatedError: an administrator has deactivated the user.
     """
-    known = select(User).where(User.issuer == token.issuer, User.subject == token.subject)
-    user = await session.scalar(known)
-    if user is None:
-        await _register(session, token)
-        user = (await session.scalars(known)).one()
-    if not user.is_active:
+    if member is None:
+        member = await _register(session, token)
+    if not member.is_active:
         raise UserDeactivatedError("Your account has been deactivated. Ask an administrator.")
     now = datetime.now(UTC)
-    profile = (token.email or user.email, token.name or user.name)
-    if profile != (user.email, user.name) or now - user.last_seen_at > SEEN_INTERVAL:
-        _update_at_commit(session, user.id, *profile, now)
-    return user
+    profile = (token.email or member.email, token.name or member.name)
+    if profile != (member.email, member.name) or now - member.last_seen_at > SEEN_INTERVAL:
+        _update_at_commit(session, member.id, *profile, now)
+    return member
 
 
-async def _register(session: AsyncSession, token: AccessToken) -> None:
+async def _register(session: AsyncSession, token: AccessToken) -> Member:
     """Add a user, unless another request of theirs does so at the same moment."""
     role = Role.ADMIN if TENANT_ADMIN_ROLE in token.roles else Role.MEMBER
     statement = insert(User).values(
@@ -77,6 +80,9 @@ async def _register(session: AsyncSession, token: AccessToken) -> None:
     added = await session.scalar(statement.on_conflict_do_nothing().returning(User.id))
     if added is not None:
         logger.info("user registered", user_id=str(added), role=role.value)
+    known = select(User).where(User.issuer == token.issuer, User.subject == token.subject)
+    user = (await session.scalars(known)).one()
+    return Member(user.id, user.email, user.name, user.role, user.is_active, user.last_seen_at)
 
 
 def _update_at_commit(

@@ -1,16 +1,21 @@
 """Access tokens: what they say, and whether they may be believed."""
 
 import json
+import time
 from base64 import urlsafe_b64decode
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, Final
 from uuid import UUID
 
 import jwt
+import structlog
 
 from app.core.errors import UnauthorizedError
 from app.identity.jwks import KeyCache
 from app.identity.scopes import Scope, parse_scopes
+
+logger = structlog.get_logger(__name__)
 
 ALGORITHMS: Final = (
     "RS256", "RS384", "RS512",
@@ -23,6 +28,15 @@ key could sign (RFC 8725, sections 3.1 and 3.2)."""
 
 MAX_TOKEN_BYTES: Final = 8192
 """What proxies take as one header line (nginx: 8 KiB). Beyond it nothing is parsed."""
+
+MAX_ACCEPTED: Final = 1000
+"""Tokens whose check is remembered, by their hash: it costs more than all else that is done with
+one. The oldest makes room."""
+
+REQUIRED: Final = ("iss", "sub", "aud", "exp", "iat", "jti")
+
+LAST_SECOND: Final = 253_402_300_799
+"""The end of the year 9999. What lies beyond is no time that Python or Redis could work with."""
 
 MAX_SUBJECT_CHARACTERS: Final = 255
 """OpenID Connect Core 1.0, section 2."""
@@ -57,8 +71,18 @@ class AccessToken:
     name: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A token that was checked, and what that rests on."""
+
+    token: AccessToken
+    valid_from: int
+    key_id: str
+    key: jwt.PyJWK
+
+
 class TokenVerifier:
-    """Checks tokens of one issuer.
+    """Checks tokens of one issuer, each one's signature once as long as the keys stay the same.
 
     Args:
         keys: the issuer's public keys.
@@ -71,6 +95,7 @@ class TokenVerifier:
         self._issuer = issuer
         self._leeway = leeway
         self._jwt = jwt.PyJWT({"enforce_minimum_key_length": True})
+        self._accepted: dict[tuple[bytes, str], Accepted] = {}
 
     async def verify_access_token(self, raw: str, audience: str) -> AccessToken:
         """Check an access token and return what it says.
@@ -79,8 +104,30 @@ class TokenVerifier:
             InvalidTokenError: it is not accepted, for whatever reason.
             UnavailableError: the issuer's keys cannot be had at the moment.
         """
-        claims = await self.verify(raw, audience, ("iss", "sub", "aud", "exp", "iat", "jti"))
-        return _read_access_token(claims)
+        _refuse_long(raw)
+        place = (sha256(raw.encode(errors="surrogatepass")).digest(), audience)
+        known = self._accepted.get(place)
+        if known is not None and await self._still_holds(known):
+            return known.token
+        claims, key_id, key = await self._check(raw, audience, REQUIRED)
+        token = _read_access_token(claims)
+        if len(self._accepted) >= MAX_ACCEPTED:
+            del self._accepted[next(iter(self._accepted))]
+        valid_from = max(token.issued_at, int(claims.get("nbf", 0)))
+        self._accepted[place] = Accepted(token, valid_from, key_id, key)
+        return token
+
+    async def _still_holds(self, accepted: Accepted) -> bool:
+        """Tell whether a token that was accepted before would be accepted now.
+
+        What it says has not changed. What may have is the time, and the issuer's keys: the key must
+        be the very object, which each refresh of the keys makes anew.
+        """
+        now = time.time()
+        begun = accepted.valid_from <= now + self._leeway
+        if not begun or accepted.token.expires_at <= now - self._leeway:
+            return False
+        return await self._keys.get(accepted.key_id) is accepted.key
 
     async def verify(self, raw: str, audience: str, required: tuple[str, ...]) -> dict[str, Any]:
         """Check a token's signature, issuer, audience, times, and that it has the required claims.
@@ -89,8 +136,14 @@ class TokenVerifier:
             InvalidTokenError: it is not accepted, for whatever reason.
             UnavailableError: the issuer's keys cannot be had at the moment.
         """
-        if len(raw) > MAX_TOKEN_BYTES:
-            raise InvalidTokenError(f"The token is longer than {MAX_TOKEN_BYTES} bytes.")
+        claims, _, _ = await self._check(raw, audience, required)
+        return claims
+
+    async def _check(
+        self, raw: str, audience: str, required: tuple[str, ...]
+    ) -> tuple[dict[str, Any], str, jwt.PyJWK]:
+        """As `verify`; returns the claims, and the key that signed them with its id."""
+        _refuse_long(raw)
         algorithm, key_id = _read_header(raw)
         if algorithm not in ALGORITHMS:
             raise InvalidTokenError("The token is not signed with an accepted algorithm.")
@@ -98,7 +151,7 @@ class TokenVerifier:
         if key is None:
             raise InvalidTokenError("The token is signed with a key that its issuer does not have.")
         try:
-            return self._jwt.decode(
+            claims = self._jwt.decode(
                 raw,
                 key,
                 algorithms=ALGORITHMS,
@@ -110,6 +163,8 @@ class TokenVerifier:
         except jwt.ExpiredSignatureError:
             raise InvalidTokenError("The token has expired.") from None
         except jwt.ImmatureSignatureError:
+            # The issuer has signed it, so one of the two clocks is wrong, and nobody can sign in.
+            logger.warning("clock behind the issuer's", seconds=self._seconds_until_valid(raw))
             raise InvalidTokenError("The token is not valid yet.") from None
         except jwt.InvalidIssuerError:
             raise InvalidTokenError("The token comes from another issuer.") from None
@@ -119,6 +174,18 @@ class TokenVerifier:
             raise InvalidTokenError(f"The token lacks the claim {error.claim}.") from None
         except jwt.PyJWTError:
             raise InvalidTokenError("The token is not intact.") from None
+        return claims, key_id, key
+
+    def _seconds_until_valid(self, raw: str) -> int:
+        """Return how far off the beginning of a token is whose signature is good."""
+        claims = self._jwt.decode(raw, options={"verify_signature": False})
+        times = [claims[name] for name in ("iat", "nbf") if isinstance(claims.get(name), int)]
+        return max(times, default=0) - int(time.time())
+
+
+def _refuse_long(raw: str) -> None:
+    if len(raw) > MAX_TOKEN_BYTES:
+        raise InvalidTokenError(f"The token is longer than {MAX_TOKEN_BYTES} bytes.")
 
 
 def _read_header(raw: str) -> tuple[str, str]:
@@ -141,6 +208,8 @@ def _read_access_token(claims: dict[str, Any]) -> AccessToken:
     subject, token_id = _text(claims, "sub"), _text(claims, "jti")
     if subject is None or len(subject) > MAX_SUBJECT_CHARACTERS or token_id is None:
         raise InvalidTokenError("The token's sub or jti cannot be used.")
+    if int(claims["exp"]) > LAST_SECOND:
+        raise InvalidTokenError("The token's exp cannot be used.")
     roles = claims.get("roles")
     return AccessToken(
         issuer=claims["iss"],

@@ -5,6 +5,7 @@ for a client's own safety, and never changes it: a request that names another te
 """
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends
@@ -12,43 +13,57 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 
 from app.core.context import TenantContext, set_current_tenant
-from app.core.database import DatabaseDep
+from app.core.database import Database, DatabaseDep
 from app.core.errors import ForbiddenError
 from app.core.settings import get_settings
-from app.identity.authentication import CurrentAuthentication
+from app.identity.authentication import Authentication, CurrentAuthentication
 from app.tenancy import service
-from app.tenancy.service import TenantInactiveError, TenantMismatchError
+from app.tenancy.service import Member, TenantInactiveError, TenantMismatchError
 
 
-async def open_tenant_session(
-    request: Request, authentication: CurrentAuthentication, database: DatabaseDep
-) -> AsyncIterator[AsyncSession | None]:
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A request with an accepted token.
+
+    `session` is its one transaction; a token without a tenant has none. `member` is its user as the
+    tenant knows them; somebody who is new is not known yet.
+    """
+
+    authentication: Authentication
+    session: AsyncSession | None
+    member: Member | None
+
+
+async def visit_tenant(
+    request: Request, authentication: CurrentAuthentication
+) -> AsyncIterator[Visit]:
     """Open the request's one transaction; commit it when the endpoint has returned.
 
     `scope="function"` below makes the commit come before the answer: who reads "created" finds the
     row, and a commit that fails is an error that the client sees.
 
     Yields:
-        A session that sees the rows of the token's tenant, or nothing if the token has no tenant.
+        The request, with a session that sees the rows of the token's tenant.
 
     Raises:
         TenantInactiveError: the tenant does not exist, or was deactivated.
         TenantMismatchError: the request names another tenant than its token.
     """
-    tenant_id = authentication.token.tenant_id
-    named = request.headers.get("x-tenant-id")
-    if named is not None and named.lower() != str(tenant_id):
+    token = authentication.token
+    tenant_id = token.tenant_id
+    if any(named.lower() != str(tenant_id) for named in request.headers.getlist("x-tenant-id")):
         raise TenantMismatchError("X-Tenant-ID names another tenant than the access token.")
     if tenant_id is None:
-        yield None
+        yield Visit(authentication, None, None)
         return
+    database: Database = request.app.state.database
     async with database.transaction() as session:
-        tenant = await service.enter_tenant(session, tenant_id)
-        if tenant is None or not tenant.is_active:
+        entry = await service.enter_tenant(session, tenant_id, token.issuer, token.subject)
+        if entry is None or not entry.is_active:
             raise TenantInactiveError("The access token's tenant is unknown or deactivated.")
-        await refuse_other_subdomain(session, request, tenant.slug)
-        set_current_tenant(TenantContext(tenant.id, tenant.slug, tenant.name))
-        yield session
+        await refuse_other_subdomain(session, request, entry.slug)
+        set_current_tenant(TenantContext(tenant_id, entry.slug, entry.name))
+        yield Visit(authentication, session, entry.member)
 
 
 async def refuse_other_subdomain(session: AsyncSession, request: Request, slug: str) -> None:
@@ -56,27 +71,27 @@ async def refuse_other_subdomain(session: AsyncSession, request: Request, slug: 
 
     A subdomain that is no tenant's slug, such as `api`, says nothing of tenants and is let through.
     """
-    subdomain = service.subdomain_of(request.url.hostname, get_settings().public_url)
+    subdomain = service.subdomain_of(request.headers.get("host", ""), get_settings().public_url)
     if subdomain in {None, slug}:
         return
     if await service.find_tenant_by_slug(session, str(subdomain)) is not None:
         raise TenantMismatchError("The host names another tenant than the access token.")
 
 
-OptionalTenantSession = Annotated[
-    AsyncSession | None, Depends(open_tenant_session, scope="function")
-]
+# FastAPI goes through all that a dependency stands on each time that something names it, though it
+# calls it once: hence one that stands on little, and has everything.
+CurrentVisit = Annotated[Visit, Depends(visit_tenant, scope="function")]
 
 
-async def need_tenant_session(session: OptionalTenantSession) -> AsyncSession:
+async def need_tenant_session(visit: CurrentVisit) -> AsyncSession:
     """Return the request's session.
 
     Raises:
         ForbiddenError: the token belongs to no tenant, as a platform administrator's does.
     """
-    if session is None:
+    if visit.session is None:
         raise ForbiddenError("This needs an access token of a tenant; the given one has none.")
-    return session
+    return visit.session
 
 
 TenantSession = Annotated[AsyncSession, Depends(need_tenant_session, scope="function")]

@@ -42,6 +42,40 @@ def drop_tenant_function(op: Executes) -> None:
     op.execute("DROP FUNCTION app_current_tenant()")
 
 
+def create_entry_function(op: Executes) -> None:
+    """Create the function with which a request enters a tenant, in one statement.
+
+    It lets the running transaction work for a tenant, and returns the tenant and one of its users;
+    no row if there is no such tenant, nulls if there is no such user. The steps are taken one after
+    the other, which one query would not promise: the policy of `users` needs the tenant first.
+    """
+    op.execute(
+        """
+        CREATE FUNCTION app_enter_tenant(tenant uuid, user_issuer text, user_subject text)
+        RETURNS TABLE (
+            tenant_slug text, tenant_name text, tenant_is_active boolean,
+            user_id uuid, email text, name text, role text, is_active boolean,
+            last_seen_at timestamptz
+        ) LANGUAGE plpgsql AS $$
+        BEGIN
+            PERFORM set_config('app.current_tenant_id', tenant::text, true);
+            RETURN QUERY
+                SELECT t.slug, t.name, t.is_active,
+                    u.id, u.email, u.name, u.role::text, u.is_active, u.last_seen_at
+                FROM tenants t
+                LEFT JOIN users u
+                    ON u.tenant_id = t.id AND u.issuer = user_issuer AND u.subject = user_subject
+                WHERE t.id = tenant;
+        END $$
+        """
+    )
+
+
+def drop_entry_function(op: Executes) -> None:
+    """Undo `create_entry_function`."""
+    op.execute("DROP FUNCTION app_enter_tenant(uuid, text, text)")
+
+
 def enable_tenant_isolation(op: Executes, table: str) -> None:
     """Let a table's rows be seen and written only for the tenant of the running transaction.
 

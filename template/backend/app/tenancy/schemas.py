@@ -17,12 +17,26 @@ def refuse_reserved(slug: str) -> str:
     return slug
 
 
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+LINE: Final = r"^[^\x00-\x1f\x7f]*[^\s\ufeff\x00-\x1f\x7f][^\x00-\x1f\x7f]*$"
+"""One line with something to see in it. PostgreSQL cannot store the character NUL, and no other
+control character belongs into a name."""
+
+Name = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=200, pattern=LINE),
+    # Only now: what is described as allowed is what a client sends, and not what is left of it.
+    AfterValidator(str.strip),
+]
+"""A name or title as a person types it; white space around it is dropped."""
+
 # A slug can be a subdomain: RFC 1035, section 2.3.1.
 Slug = Annotated[
-    str,
-    StringConstraints(pattern=r"^[a-z][a-z0-9-]*[a-z0-9]$", min_length=2, max_length=63),
+    str, StringConstraints(pattern="^[a-z][a-z0-9-]*[a-z0-9]$", min_length=2, max_length=63)
+]
+NewSlug = Annotated[
+    Slug,
     AfterValidator(refuse_reserved),
+    Field(json_schema_extra={"not": {"enum": sorted(RESERVED)}}),
 ]
 
 
@@ -37,9 +51,11 @@ class TenantUpdate(BaseModel):
 class TenantCreate(BaseModel):
     """A new tenant."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"slug": "acme", "name": "Acme"}]})
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"slug": "initech", "name": "Initech"}]}
+    )
 
-    slug: Slug
+    slug: NewSlug
     name: Name
 
 

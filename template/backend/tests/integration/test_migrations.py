@@ -16,6 +16,7 @@ from alembic.operations import Operations
 from alembic.operations.ops import CreateTableOp, DowngradeOps, MigrationScript, UpgradeOps
 from alembic.script import ScriptDirectory
 from sqlalchemy import Column, MetaData, Table, Uuid
+from sqlalchemy.exc import DBAPIError
 
 from app.tenancy.migrations import isolate_new_tables
 from dev.postgres import create_roles
@@ -69,6 +70,26 @@ def test_everything_can_be_undone_and_done_again(empty: Servers, config: Config)
     assert tables(empty) == done
     functions = "SELECT count(*) FROM pg_proc WHERE proname = 'app_current_tenant'"
     assert empty.execute(functions) == "1"
+
+
+def test_a_migration_that_fails_half_way_leaves_nothing_and_can_be_run_again(
+    empty: Servers, config: Config
+) -> None:
+    # Rows become isolated after their table has been made: to refuse that is to fail in between.
+    empty.execute(
+        "CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE 'refused on purpose'; END $$",
+        "CREATE EVENT TRIGGER refuse ON ddl_command_end WHEN TAG IN ('CREATE POLICY') "
+        "EXECUTE FUNCTION refuse()",
+    )
+    with pytest.raises(DBAPIError, match="refused on purpose"):
+        command.upgrade(config, "heads")
+    left = tables(empty)
+    empty.execute("DROP EVENT TRIGGER refuse")
+    command.upgrade(config, "heads")
+
+    assert left <= {"alembic_version"}
+    assert {"tenants", "users"} <= tables(empty)
 
 
 async def wait_for_waiting(connection: asyncpg.Connection, number: int) -> None:

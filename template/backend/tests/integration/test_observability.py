@@ -1,14 +1,17 @@
-"""The metrics and traces of the whole application, and the log lines that belong to a trace."""
+"""The metrics of the whole application and of all its workers, its traces, and their log lines."""
 
 import asyncio
 import json
+import os
 import random
+import signal
 import string
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import httpx2
@@ -18,7 +21,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from sqlalchemy import text
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from tests.observability_server import Samples, parse, sample, serve, wait_for
+from tests.observability_server import Samples, parse, sample, scrape, serve, wait_for
 
 MakeApp = Callable[..., AbstractAsyncContextManager[FastAPI]]
 
@@ -30,7 +33,7 @@ async def client_of(app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
         yield client
 
 
-async def scrape(client: httpx2.AsyncClient) -> Samples:
+async def metrics(client: httpx2.AsyncClient) -> Samples:
     return parse((await client.get("/metrics")).raise_for_status().text)
 
 
@@ -49,12 +52,12 @@ async def test_addresses_that_anybody_can_invent_add_no_series(app: FastAPI) -> 
         for method in ("GET", "POST", "BREW"):
             await client.request(method, "/first")
             await client.request(method, f"{prefix}/users/first")
-        before = await scrape(client)
+        before = await metrics(client)
         for number in range(300):
             method = ("GET", "POST", f"BREW{number}")[number % 3]
             await client.request(method, f"/{path()}" if number % 2 else f"{prefix}/{path()}")
             await client.request(method, f"{prefix}/users/{number}")
-        after = await scrape(client)
+        after = await metrics(client)
 
     assert series(after) == series(before)
     assert (sample(after, "http_requests_total") or 0) - (
@@ -71,7 +74,7 @@ async def test_an_unhandled_error_is_counted(make_app: MakeApp) -> None:
             raise RuntimeError("a programming error")
 
         answer = await client.get("/crash/one")
-        samples = await scrape(client)
+        samples = await metrics(client)
 
     assert answer.status_code == 500
     assert sample(samples, "http_requests_total", route="/crash/{name}", status="500") == 1
@@ -84,13 +87,13 @@ async def test_the_pool_shows_who_uses_waits_for_and_misses_a_connection(make_ap
 
     settings = {"db_pool_size": 1, "db_max_overflow": 1, "db_pool_timeout": 0.5}
     async with make_app(**settings) as app, client_of(app) as client:
-        idle = await scrape(client)
+        idle = await metrics(client)
         tasks = [asyncio.create_task(work(1)) for _ in range(4)]
         await asyncio.sleep(0.3)
-        busy = await scrape(client)
+        busy = await metrics(client)
         outcomes = await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.sleep(0.3)
-        after = await scrape(client)
+        after = await metrics(client)
 
     timeouts = [outcome for outcome in outcomes if isinstance(outcome, PoolTimeoutError)]
     assert len(timeouts) == 2
@@ -109,12 +112,62 @@ def pool(samples: Samples) -> dict[str, float | None]:
 
 async def test_redis_that_is_away_shows(make_app: MakeApp) -> None:
     async with make_app() as app, client_of(app) as client:
-        there = await scrape(client)
+        there = await metrics(client)
     async with make_app(redis_url="redis://127.0.0.1:1/0") as app, client_of(app) as client:
-        away = await scrape(client)
+        away = await metrics(client)
 
     assert sample(there, "app_redis_up") == 1
     assert sample(away, "app_redis_up") == 0
+
+
+def test_the_numbers_of_all_workers_add_up_and_survive_a_worker(tmp_path: Path) -> None:
+    folder = tmp_path / "metrics"
+    with serve(tmp_path / "log", workers=2, PROMETHEUS_MULTIPROC_DIR=str(folder)) as address:
+        with ThreadPoolExecutor(12) as pool:
+            answers = list(pool.map(lambda _: ask(address, 0.05), range(120)))
+        workers = set(answers)
+        assert len(workers) > 1, "one worker has served everything, so nothing is shown"
+        assert {served(address) for _ in range(10)} == {120.0}, "each worker tells of all"
+
+        victim = answers[0]
+        busy = threading.Thread(target=ask_in_vain, args=(f"{address}/slow/60",), daemon=True)
+        busy.start()
+        wait_for(lambda: sample(scrape(address), "http_requests_in_progress") == 1)
+        for worker in workers - {victim}:
+            os.kill(worker, signal.SIGKILL)
+        os.kill(victim, signal.SIGKILL)
+        wait_for(lambda: sample(scrape(address), "db_pool_size") == 20)
+
+        assert served(address) == 120, "what dead workers have counted stays counted"
+        assert sample(scrape(address), "http_requests_in_progress") == 0
+        (server,) = folder.iterdir()
+
+    with serve(tmp_path / "log", PROMETHEUS_MULTIPROC_DIR=str(folder)) as address:
+        assert served(address) is None, "a new server begins at zero"
+        assert not server.exists()
+
+
+def test_a_crash_in_any_worker_is_counted(tmp_path: Path) -> None:
+    with serve(tmp_path / "log", workers=2) as address:
+        statuses = [httpx2.get(f"{address}/crash").status_code for _ in range(20)]
+        crashes = sample(scrape(address), "http_requests_total", route="/crash", status="500")
+
+    assert statuses == [500] * 20
+    assert crashes == 20
+
+
+def ask(address: str, seconds: float) -> int:
+    """Have a worker be busy; returns which one it was."""
+    return int(httpx2.get(f"{address}/slow/{seconds}").raise_for_status().text)
+
+
+def ask_in_vain(url: str) -> None:
+    with suppress(httpx2.TransportError):
+        httpx2.get(url, timeout=60)
+
+
+def served(address: str) -> float | None:
+    return sample(scrape(address), "http_requests_total", route="/slow/{seconds}", status="200")
 
 
 class Collector(ThreadingHTTPServer):
@@ -157,7 +210,7 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def collector() -> Iterator[Collector]:
     with Collector() as collector:
-        thread = Thread(target=collector.serve_forever)
+        thread = threading.Thread(target=collector.serve_forever)
         thread.start()
         yield collector
         collector.shutdown()

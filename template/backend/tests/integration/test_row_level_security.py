@@ -35,6 +35,21 @@ WHERE c.relkind IN ('r', 'p')
   )
 ORDER BY c.relname
 """
+# A foreign key between tables of tenants' rows stays within a tenant if it refers to the tenant.
+CROSSING = """
+SELECT f.conrelid::regclass || '.' || string_agg(a.attname, ',')
+FROM pg_constraint f
+JOIN pg_attribute here ON here.attrelid = f.conrelid AND here.attname = 'tenant_id'
+JOIN pg_attribute there ON there.attrelid = f.confrelid AND there.attname = 'tenant_id'
+JOIN pg_attribute a ON a.attrelid = f.conrelid AND a.attnum = ANY (f.conkey)
+WHERE f.contype = 'f'
+  AND NOT EXISTS (
+    SELECT FROM unnest(f.conkey, f.confkey) AS pair (mine, theirs)
+    WHERE pair.mine = here.attnum AND pair.theirs = there.attnum
+  )
+GROUP BY f.oid, f.conrelid
+ORDER BY 1
+"""
 ISOLATED = "SELECT relname FROM pg_class WHERE relforcerowsecurity"
 ENABLED = "ALTER TABLE t ENABLE ROW LEVEL SECURITY"
 FORCED = "ALTER TABLE t FORCE ROW LEVEL SECURITY"
@@ -99,6 +114,29 @@ def test_a_table_that_is_safe_is_not_found(servers: Servers) -> None:
     )
 
     assert found == ""
+
+
+def test_no_row_can_refer_to_another_tenant_s(servers: Servers) -> None:
+    crossing = servers.execute(CROSSING).splitlines()
+
+    assert crossing == [], (
+        "These columns can hold the id of another tenant's row, because PostgreSQL checks foreign "
+        "keys past the policies. Let the key refer to (tenant_id, id), as that of todos does."
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "found"),
+    [
+        ("FOREIGN KEY (u) REFERENCES users (id)", "t.u"),
+        ("FOREIGN KEY (tenant_id, u) REFERENCES users (tenant_id, id)", ""),
+        ("FOREIGN KEY (tenant_id) REFERENCES tenants (id)", ""),
+    ],
+)
+def test_a_reference_across_tenants_is_found(servers: Servers, key: str, found: str) -> None:
+    created = f"CREATE TABLE t ({COLUMN}, u uuid, {key})"
+
+    assert servers.execute("BEGIN", created, CROSSING, "ROLLBACK") == found
 
 
 async def test_without_a_tenant_there_are_no_rows(

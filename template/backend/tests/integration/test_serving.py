@@ -1,12 +1,14 @@
 """The server as it is started for real: its logs, its end, its health without what it needs."""
 
+import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -16,10 +18,15 @@ from uuid import uuid4
 
 import httpx2
 import pytest
+import uvicorn
+from fastapi import FastAPI
 
 from app import project
+from app.core import health
+from app.core import server as connections
+from app.tenancy.models import Tenant
 from dev.ports import any_free_port
-from tests.conftest import Client, MakeApp, TokenFor, client_of
+from tests.conftest import Client, Login, MakeApp, TokenFor, client_of
 from tests.servers import Servers
 
 BACKEND = Path(__file__).parents[2]
@@ -190,7 +197,7 @@ async def test_ready(client: Client) -> None:
     response = await client.get("/health/ready")
 
     assert response.status_code == 200
-    assert response.json() == {"status": "ready", "database": "ok", "redis": "ok"}
+    assert response.json() == {"status": "ready", "database": "ok", "pool": "ok", "redis": "ok"}
 
 
 async def test_without_redis_it_serves(make_app: MakeApp) -> None:
@@ -199,7 +206,12 @@ async def test_without_redis_it_serves(make_app: MakeApp) -> None:
         response = await client.get("/health/ready")
 
     assert response.status_code == 200
-    assert response.json() == {"status": "ready", "database": "ok", "redis": "degraded"}
+    assert response.json() == {
+        "status": "ready",
+        "database": "ok",
+        "pool": "ok",
+        "redis": "degraded",
+    }
 
 
 async def test_without_its_database_it_is_alive_and_not_ready(make_app: MakeApp) -> None:
@@ -232,4 +244,120 @@ async def test_a_busy_pool_is_no_reason_to_send_no_more_requests(make_app: MakeA
     ):
         response = await client.get("/health/ready")
 
-    assert response.status_code == 200
+    assert (response.status_code, response.json()["pool"]) == (200, "busy")
+
+
+async def test_a_pool_that_is_exhausted_for_long_is_one_until_a_connection_is_back(
+    make_app: MakeApp, token_for: TokenFor, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "EXHAUSTED_SECONDS", 0.2)
+    limits = {"db_pool_size": 1, "db_max_overflow": 0, "db_pool_timeout": 0.1}
+    async with make_app(**limits) as app, client_of(app, token_for(tenant)) as client:
+        async with app.state.database.engine.connect():
+            refused = [await client.get("/tenant") for _ in range(2)]
+            await asyncio.sleep(0.3)
+            exhausted = await client.get("/health/ready")
+        back = await client.get("/health/ready")
+        served = await client.get("/tenant")
+
+    assert [(answer.status_code, answer.headers["retry-after"]) for answer in refused] == [
+        (503, "1"),
+        (503, "1"),
+    ]
+    assert (exhausted.status_code, exhausted.json()["pool"]) == (503, "exhausted")
+    assert (exhausted.json()["database"], exhausted.headers["retry-after"]) == ("ok", "5")
+    assert (back.status_code, served.status_code) == (200, 200)
+
+
+@pytest.fixture
+async def address(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[str, int]]:
+    """Where the application is served in this process, by a server with little patience."""
+    for name in ("HEAD_SECONDS", "PIECE_SECONDS", "UNREAD_SECONDS"):
+        monkeypatch.setattr(connections, name, 0.3)
+    port = any_free_port()
+    options = uvicorn.Config(
+        app, port=port, http=connections.Connection, lifespan="off", log_config=None
+    )
+    serving = uvicorn.Server(options)
+    task = asyncio.create_task(serving.serve())
+    while not serving.started:  # noqa: ASYNC110 - uvicorn says it in no other way
+        await asyncio.sleep(0.01)
+    yield "127.0.0.1", port
+    serving.should_exit = True
+    await task
+
+
+POST = f"POST {project.API_PREFIX}/todos HTTP/1.1\r\nHost: localhost\r\n"
+TOO_LATE = "HTTP/1.1 408 Request Timeout"
+
+
+@pytest.mark.parametrize(
+    ("sent", "answer"),
+    [
+        ("", ""),
+        ("POST", TOO_LATE),
+        (f"{POST}Content-Le", TOO_LATE),
+        (f"{POST}Content-Length: 50\r\n\r\n{{", TOO_LATE),
+        (f"{POST}Transfer-Encoding: chunked\r\n\r\n5\r\nabc", TOO_LATE),
+        (f"{POST}X-Long: {'x' * 70_000}", "HTTP/1.1 431 Request Header Fields Too Large"),
+    ],
+)
+async def test_a_client_that_does_not_go_on_is_let_go(
+    address: tuple[str, int], sent: str, answer: str
+) -> None:
+    reader, writer = await asyncio.open_connection(*address)
+    writer.write(sent.encode())
+    said = await asyncio.wait_for(reader.read(), 10)
+    writer.close()
+
+    assert said.decode().partition("\r\n")[0] == answer
+
+
+async def test_a_client_that_reads_nothing_is_let_go(address: tuple[str, int]) -> None:
+    path = f"{project.API_PREFIX}/openapi.json"
+    request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.setblocking(False)
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(connection, address)
+
+        async def ask_and_read_nothing() -> None:
+            while True:
+                await loop.sock_sendall(connection, request)
+                await asyncio.sleep(0.001)
+
+        with pytest.raises((ConnectionResetError, BrokenPipeError)):
+            await asyncio.wait_for(ask_and_read_nothing(), 10)
+
+
+async def test_a_slow_client_that_goes_on_is_served(address: tuple[str, int]) -> None:
+    reader, writer = await asyncio.open_connection(*address)
+    for piece in (POST, "Content-Type: application/json\r\nContent-Length: 8\r\n\r\n", *"{}      "):
+        writer.write(piece.encode())
+        await asyncio.sleep(0.1)
+    said = await asyncio.wait_for(reader.readline(), 10)
+    writer.close()
+
+    assert said.startswith(b"HTTP/1.1 401")
+
+
+async def chunks(size: int) -> AsyncIterator[bytes]:
+    for _ in range(size // 1000):
+        yield b" " * 1000
+
+
+@pytest.mark.parametrize("content", [b" " * 2_000_000, 2_000_000])
+async def test_a_body_that_is_too_long_is_refused(
+    login: Login, tenant: Tenant, content: bytes | int
+) -> None:
+    client = await login(tenant)
+    body = content if isinstance(content, bytes) else chunks(content)
+    response = await client.post(
+        "/todos", content=body, headers={"Content-Type": "application/json"}
+    )
+
+    assert response.status_code == 413
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.headers["x-request-id"]
+    assert response.headers["connection"] == "close"

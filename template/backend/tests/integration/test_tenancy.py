@@ -1,3 +1,4 @@
+import json
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -180,3 +181,14 @@ def test_they_are_kept_out_of_production(monkeypatch: pytest.MonkeyPatch) -> Non
 
     with pytest.raises(SystemExit, match="ENV is production"):
         seed.main()
+
+
+@pytest.mark.parametrize("name", ["\0", "a\0b", "a\nb", " ", "\u3000", "\ud800", "x" * 201])
+async def test_a_name_is_one_line_with_something_in_it(
+    login: Login, tenant: Tenant, name: str
+) -> None:
+    alice = await login(tenant, "alice", roles=["tenant-admin"])
+    sent = {"content": json.dumps({"name": name}), "headers": {"Content-Type": "application/json"}}
+    answer = await alice.patch("/tenant", **sent)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] in {"body", "body.name"}

@@ -7,11 +7,12 @@ from urllib.parse import urlsplit
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from app.core.errors import UnavailableError
 from app.identity.jwks import MAX_STALE_SECONDS, RETRY_SECONDS, KeyCache
-from app.identity.login import LoginFailedError, check_return_to
 from app.identity.provider import ProviderError
+from app.identity.schemas import LoginQuery
 from app.identity.scopes import (
     ADMINISTRATIVE,
     INCLUDED,
@@ -78,7 +79,7 @@ def test_no_scope_brings_an_administrative_one() -> None:
 
 @pytest.mark.parametrize("path", ["/", "/items", "/items?page=2#top", "/a//b", "/a?next=https://x"])
 def test_paths_of_the_page_are_accepted(path: str) -> None:
-    assert check_return_to(path) == path
+    assert LoginQuery(return_to=path).return_to == path
 
 
 @pytest.mark.parametrize(
@@ -96,19 +97,22 @@ def test_paths_of_the_page_are_accepted(path: str) -> None:
         "javascript:alert(1)",
         "/\r\nSet-Cookie: a=b",
         " //elsewhere.test",
+        "//[",
+        "/\N{RIGHT-TO-LEFT OVERRIDE}",
+        "/items\n",
     ],
 )
 def test_what_may_lead_elsewhere_is_refused(path: str) -> None:
-    with pytest.raises(LoginFailedError):
-        check_return_to(path)
+    with pytest.raises(ValidationError):
+        LoginQuery(return_to=path)
 
 
 @given(st.text(st.sampled_from("/\\:@?#.ax\t\n "), max_size=12) | st.text(max_size=20))
 @example("/[")
 def test_whatever_is_accepted_stays_on_the_page(path: str) -> None:
     try:
-        accepted = check_return_to(path)
-    except LoginFailedError:
+        accepted = LoginQuery(return_to=path).return_to
+    except ValidationError:
         return
     page = "https://app.example.test"
     assert urlsplit(page + accepted).netloc == "app.example.test"
@@ -160,6 +164,15 @@ async def test_a_rotation_is_noticed_without_a_restart(keys: Keys) -> None:
     source.now += 31
     assert await source.cache.get(keys[1].id) is not None
     assert await source.cache.get(keys[0].id) is None
+
+
+async def test_a_rotation_just_after_a_refresh_is_noticed_at_once(keys: Keys) -> None:
+    source = Source(keys[0])
+    await source.cache.get(keys[0].id)
+    source.documents = [key.public for key in keys]
+    assert await source.cache.get(keys[1].id) is not None
+    assert await source.cache.get("made-up") is None
+    assert source.fetches == 2
 
 
 async def test_made_up_key_ids_cause_one_refresh_per_interval(keys: Keys) -> None:

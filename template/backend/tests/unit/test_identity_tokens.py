@@ -1,4 +1,7 @@
+import asyncio
 import base64
+import functools
+import hmac
 import json
 import time
 from collections.abc import AsyncIterator
@@ -7,10 +10,12 @@ from uuid import uuid4
 
 import jwt
 import pytest
+import structlog
 from cryptography.hazmat.primitives import serialization
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from app.identity import tokens
 from app.identity.jwks import KeyCache
 from app.identity.scopes import Scope
 from app.identity.tokens import MAX_TOKEN_BYTES, AccessToken, InvalidTokenError, TokenVerifier
@@ -81,6 +86,9 @@ async def test_keys_of_several_kinds_are_accepted(algorithm: str) -> None:
         ({"aud": {"api": True}}, "another audience"),
         ({"exp": None}, "lacks the claim exp"),
         ({"exp": "soon"}, "not intact"),
+        ({"exp": 1e308}, "cannot be used"),
+        ({"exp": float("inf")}, "not intact"),
+        ({"iat": float("nan")}, "not intact"),
         ({"iat": None}, "lacks the claim iat"),
         ({"jti": None}, "lacks the claim jti"),
         ({"jti": 5}, "not intact"),
@@ -122,6 +130,18 @@ async def test_clocks_may_differ_by_the_leeway(
     else:
         with pytest.raises(InvalidTokenError):
             await verify(verifier, raw)
+
+
+@pytest.mark.parametrize(("claim", "text"), [("iat", False), ("nbf", False), ("iat", True)])
+async def test_a_clock_behind_the_issuers_is_logged(
+    verifier: TokenVerifier, provider: LocalProvider, claim: str, text: bool
+) -> None:
+    later: Any = int(time.time()) + 3600
+    raw = provider.token(**{claim: str(later) if text else later})
+    with structlog.testing.capture_logs() as logs, pytest.raises(InvalidTokenError, match="yet"):
+        await verify(verifier, raw)
+    assert [entry["event"] for entry in logs] == ["clock behind the issuer's"]
+    assert text or 3590 < logs[0]["seconds"] <= 3600
 
 
 async def test_an_unsigned_token_is_refused(
@@ -203,21 +223,147 @@ async def test_a_huge_token_is_refused_before_it_is_parsed(
 
 
 alphabet = st.characters(min_codepoint=0, max_codepoint=0x2FF)
+ODD: tuple[Any, ...] = (
+    None,
+    0,
+    -1,
+    True,
+    1.5,
+    10**400,
+    1e308,
+    "",
+    "x",
+    "\0",
+    "\ud800",
+    [],
+    ["x"],
+    {},
+)
+ALGORITHM_NAMES = (
+    *("none", "None", "NONE", "HS256", "HS512", "RS256", "rs256", "RS256 ", "RS512", "PS256"),
+    *("ES256", "EdDSA", "ES256K", "RSA-OAEP", "dir", "A128KW", *ODD, ["RS256"]),
+)
+KEY_IDS = ("../../../dev/null", "/etc/passwd", "' OR 1=1 --", "http://x.test/key", *ODD)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(data=st.data())
-async def test_a_changed_token_is_only_ever_refused(
-    verifier: TokenVerifier, provider: LocalProvider, data: st.DataObject
+async def test_a_signature_is_checked_once(
+    provider: LocalProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    raw = provider.token(subject="alice")
-    start = data.draw(st.integers(0, len(raw) - 1))
-    length = data.draw(st.integers(0, 4))
-    changed = raw[:start] + data.draw(st.text(alphabet, max_size=4)) + raw[start + length :]
-    if changed == raw:
-        return
-    with pytest.raises(InvalidTokenError):
-        await verify(verifier, changed)
+    verifier, raw = verifier_for(provider), provider.token()
+    first = await verify(verifier, raw)
+    monkeypatch.setattr(verifier, "_jwt", None)
+
+    assert await verify(verifier, raw) == first
+    with pytest.raises(AttributeError):
+        await verifier.verify_access_token(raw, "another audience")
+
+
+async def test_a_token_that_was_accepted_is_refused_when_it_ends(provider: LocalProvider) -> None:
+    verifier, raw = verifier_for(provider), provider.token(exp=int(time.time()) - LEEWAY + 2)
+    await verify(verifier, raw)
+    await asyncio.sleep(2.1)
+
+    with pytest.raises(InvalidTokenError, match="expired"):
+        await verify(verifier, raw)
+
+
+async def test_a_token_that_was_accepted_is_refused_when_its_key_is_withdrawn() -> None:
+    now = 0.0
+    with LocalProvider() as provider:
+
+        async def fetch() -> list[Any]:
+            return [key.public for key in provider.keys]
+
+        keys = KeyCache(fetch, max_age=300, refresh_interval=30, clock=lambda: now)
+        verifier = TokenVerifier(keys, issuer=provider.issuer, leeway=LEEWAY)
+        raw = provider.token()
+        await verify(verifier, raw)
+        provider.rotate_keys()
+        now = 700.0
+
+        with pytest.raises(InvalidTokenError, match="does not have"):
+            await verify(verifier, raw)
+
+
+async def test_few_tokens_are_remembered(
+    provider: LocalProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens, "MAX_ACCEPTED", 3)
+    verifier = verifier_for(provider)
+    for _ in range(5):
+        await verify(verifier, provider.token())
+
+    assert len(verifier._accepted) == 3
+
+
+@functools.cache
+def forgeries(provider: LocalProvider) -> st.SearchStrategy[bytes]:
+    """Return tokens that nobody may accept: none is what a key of the provider has signed.
+
+    Header, claims and signature are each made as an attacker would make them, and each sometimes as
+    they should be; what is then joined may be torn, repeated, spaced or padded.
+    """
+    key = provider.keys[-1]
+    good_header = {"alg": "RS256", "typ": "JWT", "kid": key.id}
+    good_claims = provider.claims(sub="alice")
+    signature = key.sign(provider.claims(sub="mallory")).rpartition(".")[2]
+    public = key.private.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    headers = st.fixed_dictionaries(
+        {"alg": st.sampled_from(ALGORITHM_NAMES), "kid": st.sampled_from((key.id, *KEY_IDS))},
+        optional={
+            "typ": st.sampled_from(("at+jwt", *ODD)),
+            "crit": st.sampled_from((["b64"], ["exp"], *ODD)),
+            "b64": st.sampled_from((False, *ODD)),
+            "enc": st.just("A256GCM"),
+            "zip": st.just("DEF"),
+            "jku": st.just("https://elsewhere.test/keys"),
+            "x5u": st.just("file:///etc/passwd"),
+            "jwk": st.just(SigningKey().public),
+        },
+    )
+    claims = st.dictionaries(names, st.sampled_from(ODD) | json_values, max_size=4).map(
+        lambda odd: {**provider.claims(sub="alice"), **odd}
+    )
+
+    def write(document: dict[str, Any], style: int) -> bytes:
+        text = json.dumps(document)
+        return (
+            text.encode(),
+            # Twice all; with NaN; nested; UTF-8 with a mark; UTF-16; torn; no object.
+            f"{text[:-1]}, {text[1:]}".encode(),
+            f'{text[:-1]}, "exp": NaN, "iat": Infinity, "n": {"9" * 5000}}}'.encode(),
+            f'{text[:-1]}, "a": {"[" * 900}{"]" * 900}}}'.encode(),
+            b"\xef\xbb\xbf" + text.encode(),
+            text.encode("utf-16"),
+            text.encode()[:-1] + b"\xff",
+            b"[" * 3000,
+        )[style]
+
+    documents = st.tuples(
+        st.just(good_header) | headers, st.just(good_claims) | claims, *[st.integers(0, 7)] * 2
+    ).map(lambda drawn: (write(drawn[0], drawn[2]), write(drawn[1], drawn[3])))
+
+    def sign(signed: bytes, way: int) -> bytes:
+        return (
+            b"",
+            signature.encode(),
+            signature.encode()[:-4],
+            base64url(hmac.digest(public, signed, "sha256")).encode(),
+            base64url(hmac.digest(json.dumps(key.public).encode(), signed, "sha512")).encode(),
+            base64url(bytes(256)).encode(),
+            b"A" * 6000,
+        )[way]
+
+    def join(parts: tuple[bytes, bytes], way: int, wrap: bytes) -> bytes:
+        signed = b".".join(base64url(part).encode() for part in parts)
+        return wrap % (signed + b"." + sign(signed, way))
+
+    wraps = (b"%s", b" %s ", b"%s=", b"%s.", b".%s", b"%s.e30.e30", b'"%s"', b"%s, x", b"%s\xff")
+    return st.builds(join, documents, st.integers(0, 6), st.sampled_from(wraps)) | st.binary(
+        max_size=300
+    )
 
 
 json_values = st.recursive(
@@ -230,6 +376,32 @@ json_values = st.recursive(
 names = st.sampled_from(
     ["iss", "aud", "sub", "jti", "sid", "exp", "iat", "nbf", "scope", "roles", "tenant_id", "email"]
 )
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(data=st.data())
+async def test_a_changed_token_is_only_ever_refused(
+    verifier: TokenVerifier, provider: LocalProvider, data: st.DataObject
+) -> None:
+    raw = provider.token(subject="alice")
+    assert await verify(verifier, raw)
+    start = data.draw(st.integers(0, len(raw) - 1))
+    length = data.draw(st.integers(0, 4))
+    changed = raw[:start] + data.draw(st.text(alphabet, max_size=4)) + raw[start + length :]
+    if changed == raw:
+        return
+    with pytest.raises(InvalidTokenError):
+        await verify(verifier, changed)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(data=st.data())
+async def test_a_forged_token_is_only_ever_refused(
+    verifier: TokenVerifier, provider: LocalProvider, data: st.DataObject
+) -> None:
+    forged = data.draw(forgeries(provider))
+    with pytest.raises(InvalidTokenError):
+        await verify(verifier, forged.decode("latin-1"))
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

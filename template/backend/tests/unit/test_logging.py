@@ -1,6 +1,9 @@
 import json
 import logging
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout, suppress
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -171,3 +174,46 @@ def test_bytes_and_tuples_are_looked_into() -> None:
     assert redact(None, "info", {"event": (b"Bearer abcdefgh",)}) == {
         "event": [f"Bearer {REDACTED}"]
     }
+
+
+@contextmanager
+def piped_output() -> Iterator[int]:
+    """Make standard output a pipe; yields its other end, which says when it is empty."""
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    with os.fdopen(writing, "w") as stream, redirect_stdout(stream):
+        yield reading
+    os.close(reading)
+
+
+def read_all(pipe: int) -> str:
+    pieces = []
+    with suppress(BlockingIOError):
+        while piece := os.read(pipe, 65536):
+            pieces.append(piece.decode())
+    return "".join(pieces)
+
+
+@pytest.mark.parametrize("length", [100, 30_000])
+def test_a_line_that_nobody_reads_is_lost_and_counted(length: int) -> None:
+    configure_logging(Settings(log_format="json"))
+    logger = structlog.get_logger("test")
+    with piped_output() as pipe:
+        for number in range(2000):
+            logger.info("x" * length, number=number)
+        before = read_all(pipe).splitlines()
+        logger.info("read again")
+        after = [json.loads(line) for line in read_all(pipe).splitlines() if line]
+
+    whole = [line for line in before if line.endswith("}")]
+    assert [line["event"] for line in after] == ["read again", "log lines were lost"]
+    assert after[1]["lines"] == 2000 - len(whole)
+    assert len(before) - len(whole) <= 1, "one line may be torn"
+
+
+def test_a_full_disk_is_no_error() -> None:
+    configure_logging(Settings(log_format="json"))
+    with Path("/dev/full").open("w") as full, redirect_stdout(full):
+        structlog.get_logger("test").info("nobody will know")
+    (handler,) = logging.getLogger().handlers
+    assert vars(handler)["lost"] == 1

@@ -1,8 +1,12 @@
-"""How requests are counted, who may read the metrics, and which spans are made."""
+"""How requests are counted, who may read the metrics, where they are kept, which spans are made."""
 
 import asyncio
+import os
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -20,7 +24,13 @@ from app.features.observability.middleware import (
     method_label,
     route_label,
 )
-from app.features.observability.registry import exposition
+from app.features.observability.registry import (
+    VARIABLE,
+    exposition,
+    forget_dead_workers,
+    prepare_folder,
+    start_time,
+)
 from app.features.observability.settings import ObservabilitySettings
 from app.features.observability.tracing import DiscreetSampler
 from tests.observability_server import parse, sample
@@ -165,6 +175,83 @@ async def test_a_token_replaces_the_address() -> None:
 async def test_only_reading_is_answered_here() -> None:
     assert await status("127.0.0.1", method="HEAD") == 200
     assert await status("127.0.0.1", method="POST") == 418
+
+
+@pytest.fixture
+def parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "made on demand"))
+    return tmp_path / "made on demand"
+
+
+@pytest.fixture
+def gone() -> int:
+    """The id of a process that has ended."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_every_worker_of_a_server_gets_the_same_folder(
+    parent: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = prepare_folder()
+    monkeypatch.setenv(VARIABLE, str(parent))
+
+    assert prepare_folder() == first
+    assert first.parent == parent
+    assert first.stat().st_mode & 0o077 == 0
+
+
+def test_prometheus_client_is_told_of_the_folder(parent: Path) -> None:
+    folder = prepare_folder()
+
+    assert os.environ[VARIABLE] == str(folder)
+
+
+def test_folders_of_servers_that_are_gone_are_removed(parent: Path, gone: int) -> None:
+    for leftover in (f"{gone}-1", f"{os.getpid()}-1"):  # gone; and its id given to another since
+        (parent / leftover).mkdir(parents=True)
+        (parent / leftover / "counter_1.db").touch()
+
+    folder = prepare_folder()
+
+    assert list(parent.iterdir()) == [folder]
+
+
+def test_the_folder_of_a_server_that_runs_is_left_alone(parent: Path) -> None:
+    with subprocess.Popen(["/bin/sleep", "30"]) as other:
+        theirs = parent / f"{other.pid}-{start_time(other.pid)}"
+        theirs.mkdir(parents=True)
+        prepare_folder()
+        other.terminate()
+
+    assert theirs.exists()
+
+
+def test_other_files_in_the_folder_are_left_alone(parent: Path) -> None:
+    for name in ("notes", "1-", "-1", "not-a-pid"):
+        (parent / name).mkdir(parents=True)
+
+    prepare_folder()
+
+    assert len(list(parent.iterdir())) == 5
+
+
+def test_another_users_folder_is_refused(parent: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: 12345)
+
+    with pytest.raises(PermissionError, match=f"user 12345.*{VARIABLE}"):
+        prepare_folder()
+
+
+def test_only_gauges_of_workers_that_are_gone_are_dropped(tmp_path: Path, gone: int) -> None:
+    kept = {f"gauge_livesum_{os.getpid()}.db", f"counter_{gone}.db", f"gauge_mostrecent_{gone}.db"}
+    for name in (*kept, f"gauge_livesum_{gone}.db", f"gauge_livemax_{gone}.db"):
+        (tmp_path / name).touch()
+
+    forget_dead_workers(tmp_path)
+
+    assert {file.name for file in tmp_path.iterdir()} == kept
 
 
 @pytest.fixture

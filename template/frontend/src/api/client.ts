@@ -198,6 +198,7 @@ export interface Tenant {
 export interface Readiness {
   status: string;
   database: string;
+  pool: string;
   redis: string;
 }
 

@@ -42,7 +42,7 @@ async function show(state: SessionState, path = "/"): Promise<[AppShell, FakeSes
 
 describe("<app-shell>", () => {
   beforeEach(() => {
-    serve(() => json({ status: "ready", database: "ok", redis: "ok" }));
+    serve(() => json({ status: "ready", database: "ok", pool: "ok", redis: "ok" }));
   });
 
   describe("a visitor", () => {
@@ -178,7 +178,7 @@ describe("<user-profile>", () => {
 });
 
 describe("<health-check>", () => {
-  const ready = { status: "ready", database: "ok", redis: "ok" };
+  const ready = { status: "ready", database: "ok", pool: "ok", redis: "ok" };
 
   it.each([
     ["All systems operational", () => json(ready)],

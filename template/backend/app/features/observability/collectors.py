@@ -62,7 +62,7 @@ REDIS_UP: Final = Gauge(
 SETTLING: Final = 0.1
 """Seconds after which a returned connection is surely back in the pool."""
 
-_published = 0
+_published = (0, False)
 
 
 def watch_pool(engine: Engine, max_overflow: int) -> None:
@@ -118,10 +118,12 @@ def measure(engine: Engine, max_overflow: int) -> None:
 def publish_redis() -> None:
     """Bring the core's plain counts of this process into its metrics."""
     global _published  # noqa: PLW0603
-    if (unanswered := REDIS.unanswered) != _published:
-        REDIS_UNANSWERED.inc(unanswered - _published)
-        _published = unanswered
-    REDIS_OUTAGE.set(REDIS.is_under_way)
+    unanswered, is_under_way = now = REDIS.unanswered, REDIS.is_under_way
+    if now == _published:
+        return
+    REDIS_UNANSWERED.inc(unanswered - _published[0])
+    REDIS_OUTAGE.set(is_under_way)
+    _published = now
 
 
 async def ask_redis(redis: Redis) -> None:

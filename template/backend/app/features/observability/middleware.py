@@ -7,6 +7,7 @@ other middleware is seen.
 import asyncio
 import hmac
 import time
+from functools import cache
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final
 
@@ -69,10 +70,16 @@ class RequestMetrics:
             raise
         finally:
             IN_PROGRESS.dec()
-            method, route = method_label(scope), route_label(scope)
-            REQUESTS.labels(method, route, str(status)).inc()
-            DURATION.labels(method, route).observe(time.perf_counter() - started)
+            requests, duration = series(method_label(scope), route_label(scope), status)
+            requests.inc()
+            duration.observe(time.perf_counter() - started)
             publish_redis()
+
+
+@cache
+def series(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+    """Return what counts such requests; both labels and so the entries are bounded."""
+    return REQUESTS.labels(method, route, str(status)), DURATION.labels(method, route)
 
 
 def method_label(scope: Scope) -> str:

@@ -4,13 +4,11 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
-Title = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
-    Field(examples=["Water the trees"]),
-]
+from app.tenancy.schemas import Name
+
+Title = Annotated[Name, Field(examples=["Water the trees"])]
 
 
 class TodoCreate(BaseModel):
@@ -23,7 +21,8 @@ class TodoUpdate(BaseModel):
     """What to change; what is left out or null stays."""
 
     title: Title | None = None
-    completed: bool | None = Field(default=None, examples=[True])
+    # Without "strict" 0 and "yes" would be taken too, which the API's description does not say.
+    completed: StrictBool | None = Field(default=None, examples=[True])
 
 
 class TodoRead(BaseModel):

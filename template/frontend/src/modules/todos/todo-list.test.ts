@@ -128,6 +128,15 @@ describe("the list", () => {
     expect(text(list)).not.toContain("Load more");
   });
 
+  it("says so when a further page does not come, also to those who may only read", async () => {
+    stored = ["a", "b", "c"].map(todo);
+    const list = await show({ readonly: true });
+    refused.add("GET");
+    button(list, "Load more").click();
+    await settle(list);
+    expect(find(list, "[role=alert]").textContent).toContain("The server says no");
+  });
+
   it("stops loading when it leaves the page", async () => {
     const list = await show();
     list.remove();

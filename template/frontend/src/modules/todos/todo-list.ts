@@ -32,6 +32,7 @@ export class TodoList extends BaseElement {
       <section class="space-y-4" aria-labelledby="heading">
         <h1 id="heading" tabindex="-1" class="text-2xl font-semibold outline-none">Todos</h1>
         ${this.readonly ? nothing : this.renderForm()}
+        ${this.problem ? html`<p id="problem" class="alert" role="alert">${this.problem}</p>` : nothing}
         <div class="card overflow-hidden p-0" aria-busy=${this.store.status === "loading"}>
           ${this.renderEntries()}
         </div>
@@ -42,7 +43,7 @@ export class TodoList extends BaseElement {
 
   private renderForm(): TemplateResult {
     return html`
-      <form class="space-y-2" @submit=${this.add}>
+      <form @submit=${this.add}>
         <label for="title" class="sr-only">New todo</label>
         <div class="flex gap-2">
           <input
@@ -56,7 +57,6 @@ export class TodoList extends BaseElement {
           />
           <button type="submit" class="button button-primary">Add</button>
         </div>
-        ${this.problem ? html`<p id="problem" class="alert" role="alert">${this.problem}</p>` : nothing}
       </form>
     `;
   }

@@ -1,1 +1,0 @@
-"""What every part of the application stands on: settings, logs, errors, database, cache, HTTP."""

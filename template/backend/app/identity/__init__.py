@@ -1,1 +1,0 @@
-"""Who is asking: access tokens, scopes, users, sessions, revocation."""

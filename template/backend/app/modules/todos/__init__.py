@@ -1,1 +1,0 @@
-"""Todos: the example module, to copy or to delete."""

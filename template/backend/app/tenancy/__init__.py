@@ -1,1 +1,0 @@
-"""Tenants, and the rule that one of them never sees another's rows."""
