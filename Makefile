@@ -9,7 +9,7 @@ PYTEST := $(VENV)/bin/pytest
 DEMO := build/demo
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo demo-project demo-clean test lint verify bench requirements tools clean
+.PHONY: help demo demo-project demo-clean test lint verify bench images requirements outdated tools clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,16 +34,23 @@ test: lint ## Every check of this repository but the slow ones of `make verify`
 lint: $(STAMP)
 	@$(VENV)/bin/ruff check --quiet . && $(VENV)/bin/ruff format --check --quiet . && $(VENV)/bin/mypy --no-error-summary
 
-verify: $(STAMP) ## The slow checks: a real browser, nginx, several projects at once (Debian: apt install chromium nginx-light)
+verify: $(STAMP) ## The slow checks: a browser, Keycloak, images, load, faults, fuzzing (root; Debian packages: see .ci/run)
 	@$(PYTEST) -q -m verify
 
-bench: $(STAMP) ## What `copier copy` costs per file, and the page's JavaScript
+bench: $(STAMP) ## What `copier copy` costs per file, and what a request costs in a project (ARGS="--flame-graph FILE.svg")
 	@$(VENV)/bin/python scripts/bench.py
+	@$(VENV)/bin/python scripts/bench_requests.py $(ARGS)
+
+images: $(STAMP) ## What each layer of a project's images weighs (root; Debian: apt install aardvark-dns buildah debootstrap netavark podman runc)
+	@$(VENV)/bin/python scripts/images.py
 
 requirements: $(STAMP) ## Which requirement is proven by which tests
 	@$(VENV)/bin/python scripts/requirements.py
 
-tools: ## Build the checkers that only Go's module proxy carries (promtool, docker compose, exporters)
+outdated: $(STAMP) ## What a new project depends on, the newest of each, and what is no longer kept
+	@PYTHONPATH=tests $(VENV)/bin/python scripts/outdated.py
+
+tools: ## Build the checkers that only Go's module proxy carries (promtool, docker compose, exporters); fetch Keycloak
 	@scripts/install-tools
 
 clean: demo-clean ## Remove whatever the targets made

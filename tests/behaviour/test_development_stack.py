@@ -48,7 +48,7 @@ def wait_until_gone(project: Project) -> list[psutil.Process]:
 
 def test_it_serves_page_api_and_provider_and_ctrl_c_leaves_nothing_running(project: Project, log: Path) -> None:
     with running(project, log) as stack:
-        assert get(f"{stack.facts['api']}/health/ready") == {"status": "ready", "database": "ok", "redis": "ok"}
+        assert get(f"{stack.facts['api']}/health/ready") == {"status": "ready", "database": "ok", "pool": "ok", "redis": "ok"}
         assert get(f"{stack.facts['issuer']}/.well-known/openid-configuration")["issuer"] == stack.facts["issuer"]
         assert get(f"{stack.facts['page']}/api/v1/auth/config")["issuer"] == stack.facts["issuer"]
         with urllib.request.urlopen(stack.facts["page"], timeout=30) as page:  # noqa: S310 - our own server
