@@ -38,6 +38,7 @@ ROUTES = {
     "me": ("project", f"{PREFIX}/auth/me"),
     "todos": ("project", f"{PREFIX}/todos"),
     "bare todos": ("bare", "/bare/todos"),
+    "bare tenant todos": ("bare", "/bare/tenant-todos"),
 }
 
 
@@ -195,6 +196,7 @@ def measure(python: Path, rounds: int, requests: int, log: Path, profiler: list[
         "throughput": {name: 1000 / statistics.median(figure["wall"]) for name, figure in figures.items()},
         "health_ratio": ratio(figures, "bare", "health"),
         "todos_ratio": ratio(figures, "bare todos", "todos"),
+        "tenant_todos_ratio": ratio(figures, "bare tenant todos", "todos"),
         "start": statistics.median(starts),
         "memory": memory,
     }

@@ -58,12 +58,13 @@ def table(figures: dict[str, Any]) -> str:
         ("`health`", f"{cpu['health']:.2f} ms", "", f"{rate['health']:.0f}/s", f"{figures['health_ratio']:.2f} of bare (0.6)"),
         ("`auth/me`", f"{cpu['me']:.2f} ms", f"{1.4 * scale:.2f} ms", f"{rate['me']:.0f}/s", ""),
         ("bare list", f"{cpu['bare todos']:.2f} ms", "", f"{rate['bare todos']:.0f}/s", ""),
+        ("bare list, tenant set", f"{cpu['bare tenant todos']:.2f} ms", "", f"{rate['bare tenant todos']:.0f}/s", ""),
         (
             "list of 20 todos",
             f"{cpu['todos']:.2f} ms",
             f"{2.4 * scale:.2f} ms",
             f"{rate['todos']:.0f}/s",
-            f"{figures['todos_ratio']:.2f} of the bare list (0.5)",
+            f"{figures['todos_ratio']:.2f} of the bare list (0.5), {figures['tenant_todos_ratio']:.2f} with the tenant set",
         ),
     ]
     head = ("", "server CPU", "target", "throughput", "ratio (target)")

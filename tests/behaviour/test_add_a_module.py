@@ -45,7 +45,7 @@ def run_with_a_database(project: Project, commands: str) -> None:
 @pytest.mark.verify
 def test_the_guide_leads_to_a_module_that_passes_every_check(workshop: Callable[..., Project]) -> None:
     project = workshop(project_name="Notes of a reader")
-    copy, routers, migration, isolation, migrate, tests, delete, *_, drop, _ = code_blocks(project.path / PAGE)
+    copy, routers, migration, isolation, migrate, tests, _fuzz, delete, *_, drop, _ = code_blocks(project.path / PAGE)
     migrations = project.path / "backend/alembic/modules"
 
     project.run("sh", "-euc", copy)
@@ -70,7 +70,7 @@ def test_the_guide_leads_to_a_module_that_passes_every_check(workshop: Callable[
 @pytest.mark.verify
 def test_without_the_example_every_check_passes_and_the_first_module_is_one_s_own(workshop: Callable[..., Project]) -> None:
     project = workshop(project_name="Nothing to do")
-    copy, routers, _, _, migrate, tests, delete, *deleted = code_blocks(project.path / PAGE)
+    copy, routers, _, _, migrate, tests, _fuzz, delete, *deleted = code_blocks(project.path / PAGE)
     no_routers, no_views, forget, begin, _, checks = deleted
     project.run("sh", "-euc", copy + tests.partition("make")[0])
     own = [project.path / "backend/app/modules/notes", project.path / "backend/tests/integration/test_notes.py"]
