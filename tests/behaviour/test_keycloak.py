@@ -66,6 +66,7 @@ def stack(project: Project, keycloak: Keycloak, tmp_path_factory: pytest.TempPat
         OIDC_ISSUER=keycloak.issuer,
         FRONTEND_PORT=keycloak.page.rpartition(":")[2],
         RATE_LIMIT_ENABLED="false",
+        JWKS_REFRESH_INTERVAL_SECONDS="1",  # tests rotate keys more often than every 30 s
     ) as started:
         yield started
 
