@@ -287,7 +287,7 @@ async def address(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     await task
 
 
-POST = f"POST {project.API_PREFIX}/todos HTTP/1.1\r\nHost: localhost\r\n"
+POST = f"POST {project.API_PREFIX}/tenants HTTP/1.1\r\nHost: localhost\r\n"
 TOO_LATE = "HTTP/1.1 408 Request Timeout"
 
 
@@ -354,7 +354,7 @@ async def test_a_body_that_is_too_long_is_refused(
     client = await login(tenant)
     body = content if isinstance(content, bytes) else chunks(content)
     response = await client.post(
-        "/todos", content=body, headers={"Content-Type": "application/json"}
+        "/tenants", content=body, headers={"Content-Type": "application/json"}
     )
 
     assert response.status_code == 413
