@@ -1,5 +1,6 @@
 """Middleware in plain ASGI: what it sees it passes on, errors and context variables included."""
 
+import logging
 import re
 import time
 from typing import Final
@@ -62,6 +63,8 @@ def log_access(scope: Scope, status: int | None, seconds: float) -> None:
     path = scope["path"]
     # Probes come every few seconds; they are of interest only when they fail.
     quiet = path.endswith(QUIET) and (status or 0) < 400
+    if quiet and not logging.getLogger(__name__).isEnabledFor(logging.DEBUG):
+        return  # at once: structlog finds out after it has made a logger
     write = logger.debug if quiet else logger.info
     write(
         "request",
