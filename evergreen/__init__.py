@@ -1,0 +1,1 @@
+"""The companion command of the template: updates that lose no edit."""

@@ -1,0 +1,153 @@
+"""Works out what an update would do. Nothing of the project is changed: a preview ends here, an update goes on from here."""
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from copier._main import Worker
+
+from evergreen.changelog import Section, between
+from evergreen.errors import RefusedError, values
+from evergreen.git import Git
+from evergreen.ignored import Ignored, compare
+from evergreen.merging import Merge, Sides, merge
+from evergreen.migrating import check_out, has_migrations, migrate
+from evergreen.project import Answers, Project
+from evergreen.rendering import explained, render, worker, working_in
+from evergreen.template import Release, Source, version_of
+from evergreen.trees import attributes_of, changed_tree, entries, tree_of, tree_of_checkout
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the user asked for."""
+
+    release: Release
+    answers: dict[str, Any] = field(default_factory=dict)
+    ask: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An update, worked out: from which commit to which tree, and all that a report says."""
+
+    head: str
+    tree: str
+    old: str
+    new: str
+    merge: Merge
+    ignored: Ignored
+    answers: Answers
+    notes: list[Section]
+
+
+def say(message: str) -> None:
+    """Tell the user what takes a while."""
+    print(message, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def planned(project: Project, git: Git, source: Source, wish: Wish) -> Iterator[Plan]:
+    """Render both versions and merge. git is the project's, or one that stores its objects elsewhere."""
+    with tempfile.TemporaryDirectory(prefix="evergreen-") as folder, working_in(source.base):
+        yield _Planner(project, git, source, wish, Path(folder)).plan()
+
+
+def name_of(commit: str) -> str:
+    """Return a version as people write it."""
+    return commit.removeprefix("v")
+
+
+class _Planner:
+    """The steps of one plan and what they share."""
+
+    def __init__(self, project: Project, git: Git, source: Source, wish: Wish, folder: Path) -> None:
+        self.project, self.git, self.source, self.wish, self.folder = project, git, source, wish, folder
+        self.answers = project.answers
+        self.head = project.head()
+        self.old_name, self.new_name = name_of(self.answers.commit), str(wish.release)
+
+    def plan(self) -> Plan:
+        old_folder, new_folder = self.folder / "old", self.folder / "new"
+        with (
+            self._worker(self.answers.commit, old_folder, data=self.answers.values) as old,
+            self._worker(
+                self.wish.release.tag, new_folder, data=self.wish.answers, defaults=not self.wish.ask, skip_answered=self.wish.ask
+            ) as new,
+        ):
+            self._check_names(new)
+            with explained(f"The template's version {self.old_name} cannot be rendered with the project's answers"):
+                old.exclude = list(new.template.exclude)  # what the new version leaves to the team is no deletion
+            self._render(old, self.old_name)
+            team = self._migrated("before", f"{self.head}^{{tree}}", old, new)
+            self._place_answers(team, new_folder)
+            self._render(new, self.new_name)
+            new_answers = self._rendered_answers(new_folder)
+            merged, ignored = self._merge(team, old_folder, new_folder)
+            self._migrate_merged(merged, old, new)
+            changelog = new.template.local_abspath / "CHANGELOG.md"
+            text = changelog.read_text(encoding="utf-8", errors="replace") if changelog.is_file() else ""
+        notes = between(text, version_of(self.answers.commit), self.wish.release.version)
+        return Plan(self.head, merged.tree, self.old_name, self.new_name, merged, ignored, new_answers, notes)
+
+    def _worker(self, ref: str, folder: Path, **options: Any) -> Worker:
+        return worker(self.source, ref, folder / self.project.prefix, answers_file=Path(self.project.answers_file), **options)
+
+    def _check_names(self, new: Worker) -> None:
+        with explained(f"The template's version {self.new_name} cannot be read"):
+            known = sorted(new.template.questions_data)
+        unknown = [name for name in self.wish.answers if name not in known]
+        if unknown:
+            raise RefusedError(f"Version {self.new_name} asks no question {values(unknown)}. Its questions: {values(known, 99)}.")
+
+    def _render(self, chosen: Worker, name: str) -> None:
+        say(f"Rendering {name} ...")
+        with explained(f"The template's version {name} cannot be rendered with the project's answers"):
+            render(chosen)
+
+    def _place_answers(self, team: str, folder: Path) -> None:
+        """Put the answers where Copier looks for earlier ones. A migration may have changed them."""
+        target = folder / self.project.answers_path
+        target.parent.mkdir(parents=True)
+        target.write_bytes(self.git.run("cat-file", "blob", f"{team}:{self.project.answers_path}"))
+
+    def _rendered_answers(self, folder: Path) -> Answers:
+        file = folder / self.project.answers_path
+        return Answers.read(file.read_bytes(), self.project.answers_file)
+
+    def _migrated(self, stage: Any, tree: str, old: Worker, new: Worker) -> str:
+        tree = self.git.text("rev-parse", tree)
+        if not has_migrations(new.template):
+            return tree
+        checkout = self.folder / stage
+        check_out(self.git, self.head, tree, checkout)
+        migrate(stage, new, old.template, checkout / self.project.prefix)
+        return tree_of_checkout(self.git, checkout, tree)
+
+    def _migrate_merged(self, merged: Merge, old: Worker, new: Worker) -> None:
+        before = merged.tree
+        merged.tree = self._migrated("after", before, old, new)
+        if merged.tree != before and merged.stages:
+            gone = entries(self.git, before).keys() - entries(self.git, merged.tree).keys()
+            merged.stages = [stage for stage in merged.stages if stage.path not in gone]
+
+    def _merge(self, team: str, old_folder: Path, new_folder: Path) -> tuple[Merge, Ignored]:
+        say("Merging ...")
+        attributes = attributes_of(self.git, team)
+        old, new = (tree_of(self.git, folder, attributes) for folder in (old_folder, new_folder))
+        in_team, in_old, in_new = (entries(self.git, tree) for tree in (team, old, new))
+        ignored = compare(self.git, self.project.top, set(in_team), in_old, in_new)
+        # The answers are what was just rendered, whatever the team has done to the file: one file on all three sides.
+        answers = {self.project.answers_path: in_new[self.project.answers_path]}
+        sides = Sides(
+            old=changed_tree(self.git, old, dict.fromkeys(ignored.hidden & in_old.keys()) | answers),
+            ours=changed_tree(self.git, team, answers),
+            new=changed_tree(self.git, new, dict.fromkeys(ignored.hidden & in_new.keys())),
+            old_label=f"evergreen {self.old_name}",
+            new_label=f"evergreen {self.new_name}",
+        )
+        return merge(self.git, sides), ignored
