@@ -4,59 +4,105 @@ A migration before the rendering sees the team's files and no answers; one after
 What either stage leaves in its folder is taken, staged or not, but for ignored files.
 """
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from copier import Phase
 from copier._main import Worker, as_operation
-from copier._template import Template
 
 from evergreen.git import Git
+from evergreen.merging import Stage, stage_of
+from evergreen.project import Project
 from evergreen.rendering import explained, output_to_stderr
+from evergreen.scratch import check_out
+from evergreen.trees import Entry, tree_of_checkout
 
-Stage = Literal["before", "after"]
+PRIVATE_FOLDER = "EVERGREEN_PRIVATE"
+"""Tells migrations where to keep what must outlive the checkout."""
 
 
-def has_migrations(template: Template) -> bool:
-    """Tell whether a version of the template has migrations at all, for whichever stage and version."""
-    return bool(template._raw_config.get("_migrations"))
+class Migrations:
+    """The migrations of one update. Without any, nothing is checked out and nothing runs."""
+
+    def __init__(self, git: Git, project: Project, old: Worker, new: Worker, folder: Path) -> None:
+        self.git, self.project, self.old, self.new = git, project, old, new
+        self.checkout = folder / "checkout"
+        lasting = "GIT_OBJECT_DIRECTORY" not in git.variables  # a preview leaves nothing in the project
+        self.private = project.git_folder / "evergreen" if lasting else folder / "private"
+
+    @property
+    def there_are_any(self) -> bool:
+        """Whether the new version has migrations at all, for whichever stage and version."""
+        return bool(self.new.template._raw_config.get("_migrations"))
+
+    def before(self, head: str) -> str:
+        """Run the first stage on the team's files, and return their tree after it."""
+        tree = self.git.text("rev-parse", f"{head}^{{tree}}")
+        if not self.there_are_any:
+            return tree
+        check_out(self.git, head, tree, self.checkout)
+        self._run("before")
+        return tree_of_checkout(self.git, self.checkout, tree)
+
+    def after(self, tree: str) -> tuple[str, list[Stage]]:
+        """Run the second stage on the merged files; return their tree after it, and the conflicts that it leaves."""
+        if not self.there_are_any:
+            return tree, []
+        own = Git(self.checkout)
+        own.run("read-tree", "--reset", "-u", tree)
+        self._run("after")
+        return tree_of_checkout(self.git, self.checkout, tree), [
+            self._stored(own, line) for line in own.fields("ls-files", "-u", "-z")
+        ]
+
+    def _stored(self, own: Git, line: str) -> Stage:
+        stage = stage_of(line)
+        self.git.run("hash-object", "-w", "--stdin", given=own.run("cat-file", "blob", stage.entry.blob))
+        return stage
+
+    def _run(self, stage: Literal["before", "after"]) -> None:
+        here = replace(self.new, dst_path=self.checkout / self.project.prefix)
+        here.template = self.new.template
+        if stage == "after":
+            here.answers = self.new.answers
+        os.environ[PRIVATE_FOLDER] = str(self.private)
+        try:
+            execute(here, stage, self.old)
+        finally:
+            del os.environ[PRIVATE_FOLDER]
 
 
 @as_operation("update")
-def migrate(stage: Stage, new: Worker, old: Template, checkout: Path) -> None:
-    """Run one stage in a checkout of the project.
+def execute(here: Worker, stage: Literal["before", "after"], old: Worker) -> None:
+    """Run one stage.
 
     Raises:
         RefusedError: a migration failed.
     """
-    here = replace(new, dst_path=checkout)
-    here.template = new.template
-    if stage == "after":
-        here.answers = new.answers
     doing = f"A migration of the template failed ({stage} the merge); the project is untouched"
     with explained(doing), output_to_stderr(), Phase.use(Phase.MIGRATE):
-        here._execute_tasks(here.template.migration_tasks(stage, old))
+        here._execute_tasks(here.template.migration_tasks(stage, old.template))
 
 
-def check_out(git: Git, commit: str, tree: str, folder: Path) -> None:
-    """Make a folder a repository of its own that borrows the project's objects: HEAD a commit, index and files a tree.
+def followed(git: Git, head: str, team: str, old: dict[str, Entry], new: dict[str, Entry]) -> dict[str, Entry | None]:
+    """Return the changes that make the old rendering follow what a migration did to the team's tree.
 
-    Nothing is written to the project. It has the project's settings of line endings and names, and no remote.
+    A file that it moved is moved there too, so that the merge finds its ancestor. One that it took away, and that the new
+    rendering lacks, goes there too: it is no deletion by the team.
     """
-    folder.mkdir(parents=True)
-    own = Git(folder)
-    own.run("init", "--quiet")
-    lent = [git.text("rev-parse", "--git-path", "objects")]
-    lent += [path for name in ("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES") if (path := git.variables.get(name))]
-    alternates = folder / ".git/objects/info/alternates"
-    alternates.write_text("".join(f"{(git.folder / path).resolve()}\n" for path in dict.fromkeys(lent)))
-    if (shallow := git.folder / git.text("rev-parse", "--git-path", "shallow")).is_file():
-        (folder / ".git/shallow").write_bytes(shallow.read_bytes())
-    for name in ("core.autocrlf", "core.eol", "core.fileMode", "core.symlinks", "user.name", "user.email"):
-        if (value := git.setting(name)) is not None:
-            own.run("config", name, value)
-    own.run("config", "core.hooksPath", "/dev/null")
-    own.run("config", "gc.auto", "0")
-    own.run("update-ref", "HEAD", commit)
-    own.run("read-tree", "--reset", "-u", tree)
+    if git.text("rev-parse", f"{head}^{{tree}}") == team:
+        return {}
+    changes: dict[str, Entry | None] = {}
+    fields = iter(git.fields("diff-tree", "-r", "-z", "--find-renames", "--name-status", head, team))
+    for status in fields:
+        path = next(fields)
+        target = next(fields) if status.startswith(("R", "C")) else None
+        if path not in old or path in new:
+            continue
+        if target and status.startswith("R") and target not in old:
+            changes |= {path: None, target: old[path]}
+        elif status == "D":
+            changes[path] = None
+    return changes

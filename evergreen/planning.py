@@ -15,11 +15,11 @@ from evergreen.errors import RefusedError, values
 from evergreen.git import Git
 from evergreen.ignored import Ignored, compare
 from evergreen.merging import Merge, Sides, merge
-from evergreen.migrating import check_out, has_migrations, migrate
+from evergreen.migrating import Migrations, followed
 from evergreen.project import Answers, Project
 from evergreen.rendering import explained, render, worker, working_in
 from evergreen.template import Release, Source, version_of
-from evergreen.trees import attributes_of, changed_tree, entries, tree_of, tree_of_checkout
+from evergreen.trees import attributes_of, changed_tree, entries, tree_of
 
 
 @dataclass(frozen=True)
@@ -83,12 +83,13 @@ class _Planner:
             with explained(f"The template's version {self.old_name} cannot be rendered with the project's answers"):
                 old.exclude = list(new.template.exclude)  # what the new version leaves to the team is no deletion
             self._render(old, self.old_name)
-            team = self._migrated("before", f"{self.head}^{{tree}}", old, new)
+            migrations = Migrations(self.git, self.project, old, new, self.folder)
+            team = migrations.before(self.head)
             self._place_answers(team, new_folder)
             self._render(new, self.new_name)
             new_answers = self._rendered_answers(new_folder)
             merged, ignored = self._merge(team, old_folder, new_folder)
-            self._migrate_merged(merged, old, new)
+            self._migrate_merged(merged, migrations)
             changelog = new.template.local_abspath / "CHANGELOG.md"
             text = changelog.read_text(encoding="utf-8", errors="replace") if changelog.is_file() else ""
         notes = between(text, version_of(self.answers.commit), self.wish.release.version)
@@ -119,21 +120,12 @@ class _Planner:
         file = folder / self.project.answers_path
         return Answers.read(file.read_bytes(), self.project.answers_file)
 
-    def _migrated(self, stage: Any, tree: str, old: Worker, new: Worker) -> str:
-        tree = self.git.text("rev-parse", tree)
-        if not has_migrations(new.template):
-            return tree
-        checkout = self.folder / stage
-        check_out(self.git, self.head, tree, checkout)
-        migrate(stage, new, old.template, checkout / self.project.prefix)
-        return tree_of_checkout(self.git, checkout, tree)
-
-    def _migrate_merged(self, merged: Merge, old: Worker, new: Worker) -> None:
+    def _migrate_merged(self, merged: Merge, migrations: Migrations) -> None:
         before = merged.tree
-        merged.tree = self._migrated("after", before, old, new)
-        if merged.tree != before and merged.stages:
-            gone = entries(self.git, before).keys() - entries(self.git, merged.tree).keys()
-            merged.stages = [stage for stage in merged.stages if stage.path not in gone]
+        merged.tree, left = migrations.after(before)
+        gone = entries(self.git, before).keys() - entries(self.git, merged.tree).keys() if merged.tree != before else set()
+        replaced = gone | {stage.path for stage in left}
+        merged.stages = [stage for stage in merged.stages if stage.path not in replaced] + left
 
     def _merge(self, team: str, old_folder: Path, new_folder: Path) -> tuple[Merge, Ignored]:
         say("Merging ...")
@@ -141,10 +133,11 @@ class _Planner:
         old, new = (tree_of(self.git, folder, attributes) for folder in (old_folder, new_folder))
         in_team, in_old, in_new = (entries(self.git, tree) for tree in (team, old, new))
         ignored = compare(self.git, self.project.top, set(in_team), in_old, in_new)
+        moved = followed(self.git, self.head, team, in_old, in_new)
         # The answers are what was just rendered, whatever the team has done to the file: one file on all three sides.
         answers = {self.project.answers_path: in_new[self.project.answers_path]}
         sides = Sides(
-            old=changed_tree(self.git, old, dict.fromkeys(ignored.hidden & in_old.keys()) | answers),
+            old=changed_tree(self.git, old, moved | dict.fromkeys(ignored.hidden & in_old.keys()) | answers),
             ours=changed_tree(self.git, team, answers),
             new=changed_tree(self.git, new, dict.fromkeys(ignored.hidden & in_new.keys())),
             old_label=f"evergreen {self.old_name}",

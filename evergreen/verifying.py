@@ -8,9 +8,9 @@ from pathlib import Path
 
 from evergreen.errors import RefusedError
 from evergreen.git import PRIVATE
-from evergreen.migrating import check_out
 from evergreen.planning import say
 from evergreen.project import Project
+from evergreen.scratch import check_out
 from evergreen.trees import commit
 
 DEFAULT = "make check test"
