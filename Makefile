@@ -9,7 +9,7 @@ PYTEST := $(VENV)/bin/pytest
 DEMO := build/demo
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo demo-project demo-clean test lint verify bench images requirements outdated tools clean
+.PHONY: help demo demo-project demo-clean test lint verify bench images requirements outdated tags release-check tools clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,12 @@ requirements: $(STAMP) ## Which requirement is proven by which tests
 
 outdated: $(STAMP) ## What a new project depends on, the newest of each, and what is no longer kept
 	@PYTHONPATH=tests $(VENV)/bin/python scripts/outdated.py
+
+tags: $(STAMP) ## Put vX.Y.Z on the commit of each release; what is there stays
+	@$(VENV)/bin/python scripts/releases.py tag
+
+release-check: $(STAMP) ## What a release would cost projects, compared with the last one
+	@$(VENV)/bin/python scripts/check_release.py
 
 tools: ## Build the checkers that only Go's module proxy carries (promtool, docker compose, exporters); fetch Keycloak
 	@scripts/install-tools
