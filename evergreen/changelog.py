@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from packaging.version import InvalidVersion, Version
 
@@ -36,7 +37,7 @@ def sections(changelog: str) -> list[Section]:
     """Return every version's section in the order of the file; headings that are no version are left out."""
     found = []
     headings = list(HEADING.finditer(changelog))
-    for heading, following in zip(headings, [*headings[1:], None], strict=True):
+    for heading, following in zip_longest(headings, headings[1:]):
         try:
             version = Version(heading["version"])
         except InvalidVersion:

@@ -50,14 +50,14 @@ for name, command in {
     Evergreen.subcommand(name, command)
 
 
-def main() -> int:
-    """Run the command line and return the exit status."""
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command line, by default the process', and return the exit status."""
     for variable in PRIVATE:  # Copier's own calls of git would follow them into another repository
         os.environ.pop(variable, None)
         if variable in local.env:
             del local.env[variable]
     try:
-        return int(Evergreen.run(exit=False)[1] or 0)
+        return int(Evergreen.run(["evergreen", *(sys.argv[1:] if arguments is None else arguments)], exit=False)[1] or 0)
     except RefusedError as error:
         print(error, file=sys.stderr)
         return REFUSED

@@ -84,8 +84,8 @@ def version(source: Source, answers: Answers, tags: set[str]) -> Iterator[str]:
     if version_of(answers.commit) is None or known not in tags:
         yield (
             f"The project's version, {answers.commit} (_commit), is none that the template at {source.location} has "
-            f"released ({values(sorted(tags))}). If the answers file was edited, restore it: git log -- .copier-answers.yml. If the "
-            "project was generated from unreleased work, put the nearest release into _commit, and commit it."
+            f"released ({values(sorted(tags))}). If the answers file was edited, restore it: git log -- .copier-answers.yml. "
+            "If the project was generated from unreleased work, put the nearest release into _commit, and commit it."
         )
 
 

@@ -12,6 +12,11 @@ def present(path: Path) -> bool:
     return os.path.lexists(path)
 
 
+def is_entry(path: Path) -> bool:
+    """Tell whether a path is something that git tracks by itself: a file or a link. A folder may have the name of a file."""
+    return path.is_symlink() or path.is_file()
+
+
 def place(source: Path, target: Path) -> None:
     """Move a file to where it belongs, over what is there; across file systems by way of a copy beside the target."""
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -28,7 +33,7 @@ def place(source: Path, target: Path) -> None:
 
 def save(path: Path, saved: Path) -> None:
     """Keep what is at a path under a second name, unless that was done before."""
-    if present(saved) or not present(path):
+    if is_entry(saved) or not is_entry(path):
         return
     saved.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -40,8 +45,9 @@ def save(path: Path, saved: Path) -> None:
 
 
 def prune(folder: Path, stop: Path) -> None:
-    """Remove a folder and its parents as far as they are empty."""
+    """Remove a folder and its parents as far as they are empty; some may be gone already."""
     with contextlib.suppress(OSError):
         while folder != stop:
-            folder.rmdir()
+            with contextlib.suppress(FileNotFoundError):
+                folder.rmdir()
             folder = folder.parent

@@ -47,7 +47,7 @@ def require_resolved(project: Project, journal: Journal) -> None:
         marked = [name.decode(errors="surrogateescape") for name in result.stdout.split(b"\0") if name]
         if marked:
             raise RefusedError(f"Conflict markers are left in {values(marked)}. Edit and git add them, then: evergreen finish")
-        unstaged = [name for name in git.fields("diff-files", "-z", "--name-only") if name in touched]
+        unstaged = [name for name in git.fields("diff", "--no-ext-diff", "-z", "--name-only") if name in touched]
         if unstaged:
             raise RefusedError(f"Changed since they were staged: {values(unstaged)}. git add them, then: evergreen finish")
 

@@ -30,7 +30,8 @@ class Migrations:
         self.git, self.project, self.old, self.new = git, project, old, new
         self.checkout = folder / "checkout"
         lasting = "GIT_OBJECT_DIRECTORY" not in git.variables  # a preview leaves nothing in the project
-        self.private = project.git_folder / "evergreen" if lasting else folder / "private"
+        common = Path(git.text("rev-parse", "--path-format=absolute", "--git-common-dir"))
+        self.private = (common if lasting else folder) / "evergreen"
 
     @property
     def there_are_any(self) -> bool:

@@ -11,12 +11,12 @@ from typing import Any
 from copier._main import Worker
 
 from evergreen.changelog import Section, between
-from evergreen.errors import RefusedError, values
 from evergreen.git import Git
 from evergreen.ignored import Ignored, compare
 from evergreen.merging import Merge, Sides, merge
 from evergreen.migrating import Migrations, followed
 from evergreen.project import Answers, Project
+from evergreen.questions import require_sensible
 from evergreen.rendering import explained, render, worker, working_in
 from evergreen.template import Release, Source, version_of
 from evergreen.trees import attributes_of, changed_tree, entries, tree_of
@@ -100,10 +100,8 @@ class _Planner:
 
     def _check_names(self, new: Worker) -> None:
         with explained(f"The template's version {self.new_name} cannot be read"):
-            known = sorted(new.template.questions_data)
-        unknown = [name for name in self.wish.answers if name not in known]
-        if unknown:
-            raise RefusedError(f"Version {self.new_name} asks no question {values(unknown)}. Its questions: {values(known, 99)}.")
+            asked = new.template.questions_data
+        require_sensible(self.wish.answers, asked, self.new_name)
 
     def _render(self, chosen: Worker, name: str) -> None:
         say(f"Rendering {name} ...")

@@ -4,11 +4,12 @@ import time
 from pathlib import Path
 
 from evergreen import journal as journals
-from evergreen.applying import forget_preparations, go_on
+from evergreen.applying import go_on
 from evergreen.errors import RefusedError
 from evergreen.finishing import finish, over
 from evergreen.journal import Journal
 from evergreen.planning import say
+from evergreen.preparing import forget_preparations
 from evergreen.project import Project
 from evergreen.restoring import abort
 

@@ -3,13 +3,13 @@
 import shutil
 
 from evergreen import journal as journals
-from evergreen.applying import differences, place_index
 from evergreen.errors import RefusedError
-from evergreen.files import place, present, prune
+from evergreen.files import is_entry, place, present, prune
 from evergreen.journal import Journal
 from evergreen.keeping import drop_kept
+from evergreen.placing import place_index
 from evergreen.project import Project
-from evergreen.trees import commit, elsewhere, entries, temporary_index
+from evergreen.trees import commit, differences, elsewhere, entries, temporary_index
 
 
 def abort(project: Project, journal: Journal) -> str | None:
@@ -59,13 +59,13 @@ def restore_files(project: Project, journal: Journal) -> None:
     for path in [*added, *journal.ignored]:
         target = project.top / path
         # What is still staged was never put in place. An ignored file's original comes back below, over ours.
-        if present(target) and not present(stage / path) and not present(saved / path):
+        if is_entry(target) and not is_entry(stage / path) and not is_entry(saved / path):
             if path in journal.ignored and (saved / f"{path}.restored").exists():
                 continue
             target.unlink()
             prune(target.parent, project.top)
     for path in [*changed, *journal.ignored]:
-        if present(saved / path):
+        if is_entry(saved / path):
             if path in journal.ignored:
                 (saved / f"{path}.restored").touch()
             place(saved / path, project.top / path)

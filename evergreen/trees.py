@@ -23,6 +23,26 @@ class Entry:
     blob: str
 
 
+@dataclass(frozen=True)
+class Difference:
+    """Two trees' entries of one path; nothing where the tree lacks it."""
+
+    old: Entry | None
+    new: Entry | None
+
+
+def differences(git: Git, old: str, new: str) -> dict[str, Difference]:
+    """Return the files in which two trees differ."""
+    fields = iter(git.fields("diff-tree", "-r", "-z", "--no-renames", "--raw", "--no-abbrev", old, new))
+    found = {}
+    for about in fields:
+        old_mode, new_mode, old_blob, new_blob, status = about.lstrip(":").split(" ")
+        found[next(fields)] = Difference(
+            None if status == "A" else Entry(old_mode, old_blob), None if status == "D" else Entry(new_mode, new_blob)
+        )
+    return found
+
+
 @contextmanager
 def temporary_index(git: Git) -> Iterator[Git]:
     """Give a git whose index is a new, empty one outside the project."""

@@ -1,8 +1,6 @@
 """What the commands that work on a project have in common."""
 
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from packaging.version import Version
 from plumbum import LocalPath, cli
@@ -37,17 +35,6 @@ class UpdatingCommand(ProjectCommand):
         ["--set"], str, list=True, argname="NAME=VALUE", help="change an answer; may be given several times"
     )
     trust = cli.Flag(["--trust"], help="allow the template's code: Jinja extensions and migrations")
-
-
-def parse_answers(given: Iterable[str]) -> dict[str, Any]:
-    """Parse `name=value` arguments; the template's question decides the type."""
-    found = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not (equals and name):
-            raise RefusedError(f"{text!r} is no answer. Write name=value, for example include_sentry=yes.")
-        found[name] = value
-    return found
 
 
 def current_version(commit: str) -> Version:

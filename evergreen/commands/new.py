@@ -6,9 +6,8 @@ from pathlib import Path
 from copier.errors import CopierAnswersInterrupt
 from plumbum import cli
 
-from evergreen import errors
-from evergreen.commands.base import parse_answers
-from evergreen.errors import RefusedError, values
+from evergreen import errors, questions
+from evergreen.errors import RefusedError
 from evergreen.git import Git, require_git
 from evergreen.origin import origin, require_trust
 from evergreen.planning import say
@@ -41,7 +40,7 @@ class New(cli.Application):  # type: ignore[misc, unused-ignore]
         existing = repository_above(target)
         if existing is None:
             require_identity()
-        generate(source, release.tag, target, parse_answers(self.settings), defaults=self.defaults)
+        generate(source, release.tag, target, questions.parse(self.settings), defaults=self.defaults)
         if existing:
             say(f"{target} lies in the repository {existing}: commit it there.")
         else:
@@ -85,7 +84,7 @@ def generate(source: Source, tag: str, target: Path, answers: dict[str, str], *,
     chosen = worker(source, tag, target, data=answers, defaults=defaults)
     try:
         with chosen, explained("The project was not generated"), output_to_stderr():
-            require_known(answers, sorted(chosen.template.questions_data))
+            questions.require_sensible(answers, chosen.template.questions_data, tag.removeprefix("v"))
             chosen.run_copy()
     except CopierAnswersInterrupt as error:
         raise RefusedError("Stopped. Nothing was written.") from error
@@ -94,12 +93,6 @@ def generate(source: Source, tag: str, target: Path, answers: dict[str, str], *,
             for item in target.iterdir():
                 shutil.rmtree(item) if item.is_dir() and not item.is_symlink() else item.unlink()
         raise
-
-
-def require_known(answers: dict[str, str], known: list[str]) -> None:
-    """Refuse answers to questions that the template does not ask."""
-    if unknown := sorted(answers.keys() - set(known)):
-        raise RefusedError(f"The template asks no question {values(unknown)}. Its questions: {values(known, 99)}.")
 
 
 def first_commit(target: Path, message: str) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from plumbum import cli
 
-from evergreen import errors, writing
-from evergreen.commands.base import UpdatingCommand, parse_answers, require_forward
+from evergreen import errors, questions, writing
+from evergreen.commands.base import UpdatingCommand, require_forward
 from evergreen.origin import require_trust
 from evergreen.planning import Wish, planned, say
 from evergreen.recovery import attended, require_none_waiting
@@ -36,7 +36,7 @@ class Preview(UpdatingCommand):
         with tempfile.TemporaryDirectory(prefix="evergreen-") as objects:
             lent = project.git.text("rev-parse", "--path-format=absolute", "--git-path", "objects")
             git = project.git.having(GIT_OBJECT_DIRECTORY=Path(objects), GIT_ALTERNATE_OBJECT_DIRECTORIES=lent)
-            with planned(project, git, source, Wish(release, parse_answers(self.settings))) as plan:
+            with planned(project, git, source, Wish(release, questions.parse(self.settings))) as plan:
                 found = report(git, project.answers, plan)
         if self.as_json:
             print(writing.as_json(found))

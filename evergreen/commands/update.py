@@ -2,14 +2,14 @@
 
 from plumbum import cli
 
-from evergreen import errors, verifying, writing
-from evergreen.applying import apply
-from evergreen.commands.base import UpdatingCommand, parse_answers, require_forward
+from evergreen import errors, questions, verifying, writing
+from evergreen.commands.base import UpdatingCommand, require_forward
 from evergreen.errors import RefusedError
 from evergreen.finishing import finish
 from evergreen.journal import Journal, locked
 from evergreen.origin import require_trust
 from evergreen.planning import Plan, Wish, planned, say
+from evergreen.preparing import apply
 from evergreen.project import Project
 from evergreen.recovery import attend, require_none_waiting
 from evergreen.report import Report, report
@@ -39,7 +39,7 @@ class Update(UpdatingCommand):
             require_trust(source, said=self.trust)
             release = source.release(self.to)
             require_forward(source, project.answers.commit, release)
-            wish = Wish(release, parse_answers(self.settings), self.ask)
+            wish = Wish(release, questions.parse(self.settings), self.ask)
             if nothing_asked(project, release, wish):
                 say(f"The project is at {release} already.")
                 return errors.CLEAN
