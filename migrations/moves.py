@@ -142,7 +142,7 @@ def _settle(project: Path, shelf: Shelf, item: Aside) -> Iterator[str]:
         kept = keep(project, item.path, item.version, shelf.team(item))
         yield (
             f"{item.path}, which you had edited, is gone: {why}. Your version is in {kept}, "
-            f"and 'git show {shelf.head[:12]}:{item.path}' prints it."
+            f"and 'git show {shelf.head[:12]}:./{item.path}' prints it."
         )
     elif len(news) == 1:
         ((target, new),) = news.items()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from support.projects import Project
-from support.releases import start_repository
+from support.releases import History, history, start_repository
 from support.rendering import copy_template, render
 
 
@@ -29,6 +29,12 @@ def rendered(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Callab
         return projects[key]
 
     return project
+
+
+@pytest.fixture(scope="session")
+def released(tmp_path_factory: pytest.TempPathFactory) -> History:
+    """Return a clone of this repository with its releases tagged, and the working tree as the next. Tests only read it."""
+    return history(tmp_path_factory.mktemp("history") / "template")
 
 
 @pytest.fixture(scope="session")

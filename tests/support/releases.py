@@ -1,9 +1,16 @@
 """Builds a repository of the template with releases, in a folder of the test's own."""
 
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from support.rendering import copy_template
+import pytest
+from check_release import SUPPORTED_FROM
+from packaging.version import Version
+from releases import ReleaseError, releases, version_in
+
+from support.rendering import REPOSITORY, copy_template
 
 IDENTITY = {
     "user.name": "Test",
@@ -46,3 +53,43 @@ def released_template(folder: Path, version: str) -> Path:
     template = start_repository(copy_template(folder))
     release(template, version)
     return template
+
+
+@dataclass(frozen=True)
+class History:
+    """A clone of this repository with a tag on each release, and the working tree as the next."""
+
+    folder: Path
+    #: The releases whose projects are promised updates, oldest first; before 1.0.0 there is one, to try the machinery with.
+    supported: list[str]
+    next: str
+
+
+def supported_releases() -> list[str]:
+    """Return the versions from which updates are promised. Derived from the history: no tag is needed."""
+    known = [release.version for release in releases(REPOSITORY)]
+    return [str(version) for version in known if version >= SUPPORTED_FROM] or [str(version) for version in known[-1:]]
+
+
+def each_release() -> list[Any]:
+    """Return the supported versions as parameters of a test: the newest for every run, the earlier ones for `make verify`."""
+    versions = supported_releases()
+    if not versions:
+        raise ReleaseError(
+            "The history holds no release: is this a clone of the repository, with pyproject.toml and CHANGELOG.md?"
+        )
+    *earlier, newest = versions
+    return [newest, *(pytest.param(version, marks=pytest.mark.verify) for version in earlier)]
+
+
+def history(folder: Path) -> History:
+    """Clone this repository, tag its releases, and make the working tree the newest of them."""
+    known = releases(REPOSITORY)
+    git(folder.parent, "clone", "--quiet", "--no-tags", "--no-checkout", str(REPOSITORY), str(folder))
+    for one in known:
+        git(folder, "tag", one.tag, one.commit)
+    newest, present = known[-1].version, version_in((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
+    following = present if present and present > newest else Version(f"{newest.major}.{newest.minor + 1}.0")
+    copy_template(folder)
+    release(folder, str(following))
+    return History(folder, supported_releases(), str(following))

@@ -73,6 +73,8 @@ class SmallTemplate:
         registered = [{"version": f"v{number}", **ENTRY} for number in self.migrations]
         settings = {**SETTINGS, **self.questions, "_migrations": registered}
         (self.folder / "copier.yml").write_text(yaml.safe_dump(settings, sort_keys=False))
+        with (self.folder / "CHANGELOG.md").open("a", encoding="utf-8") as changelog:
+            changelog.write(f"## [{version}] - 2026-01-01\n\nText.\n\n")
         commit_all(self.folder, f"Release {version}")
         git(self.folder, "tag", f"v{version}")
 
