@@ -8,6 +8,7 @@ from typing import Any
 from evergreen.errors import RefusedError, values
 from evergreen.journal import Journal
 from evergreen.project import Answers, Project
+from evergreen.questions import BOOLEANS
 from evergreen.rendering import explained, worker, working_in
 from evergreen.template import DESCRIBED, Source, is_relative, version_of
 
@@ -35,6 +36,7 @@ def faults(project: Project, waiting: Journal | None) -> Iterator[str]:
         yield str(error)
         return
     yield from address(source)
+    yield from copier_version(source)
     if unknown := list(version(source, answers, tags)):
         yield from unknown
         return
@@ -89,6 +91,16 @@ def version(source: Source, answers: Answers, tags: set[str]) -> Iterator[str]:
         )
 
 
+def copier_version(source: Source) -> Iterator[str]:
+    """Ask whether the newest release wants a newer Copier than the one here."""
+    try:
+        newest = source.release(None)
+        with working_in(source.base), worker(source, newest.tag, Path()) as chosen, explained(f"Version {newest} cannot be read"):
+            chosen.template.config_data  # noqa: B018  reading it is what checks
+    except RefusedError as error:
+        yield f"{error}\nInstall the newer version: uv tool upgrade evergreen-template, or pip install --upgrade copier."
+
+
 def content(project: Project, source: Source, answers: Answers) -> Iterator[str]:
     """Render the project's own version from its answers, without writing, and compare what Copier makes of them."""
     try:
@@ -114,9 +126,16 @@ def content(project: Project, source: Source, answers: Answers) -> Iterator[str]
             f"{project.answers_file} answers questions that version {answers.commit} does not ask: {values(unknown)}. "
             "The next update drops them. Was the file edited by hand? git log -- " + project.answers_file
         )
+    if odd := [f"{name}: {value!r}" for name, value in own.items() if not_boolean(asked.get(name, {}), value)]:
+        yield f"{project.answers_file} answers a yes or no with something else: {values(odd)}. Copier takes it for yes. Mend it."
     stored = {name for name in asked if name not in hidden and not asked[name].get("secret")}
     if missing := sorted(stored - own.keys()):
         yield (
             f"{project.answers_file} lacks answers: {values([f'{name} (default: {combined.get(name)})' for name in missing])}. "
             "The next update takes the defaults. Restore them if the project was generated with others."
         )
+
+
+def not_boolean(question: dict[str, Any], value: Any) -> bool:
+    """Tell whether an answer to a yes or no is neither."""
+    return question.get("type") == "bool" and str(value).lower() not in BOOLEANS

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from support.rendering import REPOSITORY
 
 ANSWERS = "{{ _copier_conf.answers_file }}.jinja"
 SETTINGS = {"_subdirectory": "template", "_templates_suffix": ".jinja"}
+CACHE = Path(tempfile.gettempdir()) / f"evergreen-mirrors-{os.getpid()}"
 QUESTIONS = {"name": {"type": "str", "default": "Demo"}}
 Files = dict[str, str | bytes | None]
 
@@ -94,7 +96,12 @@ def environment(**more: str) -> dict[str, str]:
     names = {
         f"GIT_{role}_{key}": IDENTITY[f"user.{key.lower()}"] for role in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")
     }
-    settings = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "EVERGREEN_TRACEBACK": "1"}
+    settings = {
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "EVERGREEN_TRACEBACK": "1",
+        "COPIER_CACHE_DIR": str(CACHE),
+    }
     private = {name for name in os.environ if name.startswith(("GIT_", "EVERGREEN_"))}
     return {name: value for name, value in os.environ.items() if name not in private} | names | settings | more
 
@@ -145,6 +152,11 @@ def tree(project: Path) -> dict[str, tuple[int, bytes]]:
             content = os.fsencode(path.readlink()) if path.is_symlink() else path.read_bytes()
             found[name] = (path.lstat().st_mode & 0o777, content)
     return found
+
+
+def whole(project: Path) -> dict[str, bytes]:
+    """Return every file under a project, git's own included."""
+    return {path.relative_to(project).as_posix(): path.read_bytes() for path in sorted(project.rglob("*")) if path.is_file()}
 
 
 def state(project: Path) -> tuple[Any, ...]:

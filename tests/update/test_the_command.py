@@ -4,15 +4,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from support.companion import Files, Template, evergreen, numbered, refs, start, state, tree, update, work
+from support.companion import Files, Template, evergreen, numbered, refs, start, state, tree, update, whole, work
 from support.releases import git
 
 OURS: Files = {"settings.txt": numbered("setting").replace("setting 5\n", "ours\n")}
-
-
-def whole(project: Path) -> dict[str, bytes]:
-    """Return every file under a project, git's own included."""
-    return {path.relative_to(project).as_posix(): path.read_bytes() for path in sorted(project.rglob("*")) if path.is_file()}
 
 
 def test_check_says_how_far_behind_and_what_concerns_security(project: Path, fresh: Path) -> None:
