@@ -66,7 +66,8 @@ def test_what_a_migration_takes_away_is_no_deletion_of_the_teams(template_of: Ca
     template = template_of({"old.txt": numbered("line")})
     project = template.project(tmp_path / "project")
     work(project, {"old.txt": numbered("line") + "ours\n"})
-    take = "if [ {{ _stage }} = before ]; then mv old.txt .git/aside && git rm -q --cached old.txt; else cat .git/aside >> new.txt; fi"
+    before, after = "mv old.txt .git/aside && git rm -q --cached old.txt", "cat .git/aside >> new.txt"
+    take = f"if [ {{{{ _stage }}}} = before ]; then {before}; else {after}; fi"
     template.release("1.1.0", {"old.txt": None, "new.txt": numbered("line")}, _migrations=[migration(take, version="v1.1.0")])
     update(project)
     assert (project / "new.txt").read_text() == numbered("line") + numbered("line") + "ours\n"
