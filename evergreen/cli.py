@@ -1,5 +1,6 @@
 """The command line: one subcommand per module of `commands`, and what all of them do with a failure."""
 
+import io
 import os
 import sys
 import traceback
@@ -56,6 +57,9 @@ def main(arguments: list[str] | None = None) -> int:
         os.environ.pop(variable, None)
         if variable in local.env:
             del local.env[variable]
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a file's name may be in no encoding
     try:
         return int(Evergreen.run(["evergreen", *(sys.argv[1:] if arguments is None else arguments)], exit=False)[1] or 0)
     except RefusedError as error:

@@ -2,7 +2,7 @@
 
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,6 +43,8 @@ class Plan:
     ignored: Ignored
     answers: Answers
     notes: list[Section]
+    message: str
+    """What the template says after an update."""
 
 
 def say(message: str) -> None:
@@ -88,12 +90,14 @@ class _Planner:
             self._place_answers(team, new_folder)
             self._render(new, self.new_name)
             new_answers = self._rendered_answers(new_folder)
-            merged, ignored = self._merge(team, old_folder, new_folder)
+            skips = self._skips(new)
+            merged, ignored = self._merge(team, old_folder, new_folder, skips)
             self._migrate_merged(merged, migrations)
+            message = new._render_string(new.template.message_after_update)
             changelog = new.template.local_abspath / "CHANGELOG.md"
             text = changelog.read_text(encoding="utf-8", errors="replace") if changelog.is_file() else ""
         notes = between(text, version_of(self.answers.commit), self.wish.release.version)
-        return Plan(self.head, merged.tree, self.old_name, self.new_name, merged, ignored, new_answers, notes)
+        return Plan(self.head, merged.tree, self.old_name, self.new_name, merged, ignored, new_answers, notes, message)
 
     def _worker(self, ref: str, folder: Path, **options: Any) -> Worker:
         return worker(self.source, ref, folder / self.project.prefix, answers_file=Path(self.project.answers_file), **options)
@@ -125,19 +129,27 @@ class _Planner:
         replaced = gone | {stage.path for stage in left}
         merged.stages = [stage for stage in merged.stages if stage.path not in replaced] + left
 
-    def _merge(self, team: str, old_folder: Path, new_folder: Path) -> tuple[Merge, Ignored]:
+    def _skips(self, new: Worker) -> Callable[[str], bool]:
+        """Return what tells the files that the template never touches once they are there (`_skip_if_exists`)."""
+        if not new.all_skip_if_exists:
+            return lambda _: False
+        prefix, matches = self.project.prefix, new.match_skip
+        return lambda path: matches(Path(path.removeprefix(prefix)))
+
+    def _merge(self, team: str, old_folder: Path, new_folder: Path, skips: Callable[[str], bool]) -> tuple[Merge, Ignored]:
         say("Merging ...")
         attributes = attributes_of(self.git, team)
         old, new = (tree_of(self.git, folder, attributes) for folder in (old_folder, new_folder))
         in_team, in_old, in_new = (entries(self.git, tree) for tree in (team, old, new))
         ignored = compare(self.git, self.project.top, set(in_team), in_old, in_new)
+        left_out = {path: None for path in in_new if path in ignored.hidden or (path in in_team and skips(path))}
         moved = followed(self.git, self.head, team, in_old, in_new)
         # The answers are what was just rendered, whatever the team has done to the file: one file on all three sides.
         answers = {self.project.answers_path: in_new[self.project.answers_path]}
         sides = Sides(
-            old=changed_tree(self.git, old, moved | dict.fromkeys(ignored.hidden & in_old.keys()) | answers),
+            old=changed_tree(self.git, old, moved | dict.fromkeys((ignored.hidden | left_out.keys()) & in_old.keys()) | answers),
             ours=changed_tree(self.git, team, answers),
-            new=changed_tree(self.git, new, dict.fromkeys(ignored.hidden & in_new.keys())),
+            new=changed_tree(self.git, new, left_out),
             old_label=f"evergreen {self.old_name}",
             new_label=f"evergreen {self.new_name}",
         )

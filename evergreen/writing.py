@@ -26,7 +26,7 @@ KINDS = [
 
 def as_json(report: Report, **more: Any) -> str:
     """Return the whole report for a program."""
-    return json.dumps(asdict(report) | more, indent=2, default=str, ensure_ascii=False)
+    return json.dumps(asdict(report) | more, indent=2, default=str)
 
 
 def items(report: Report, name: str) -> list[str]:

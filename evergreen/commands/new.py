@@ -59,7 +59,9 @@ def own_template() -> str:
 
 
 def full_address(address: str) -> str:
-    """Return an address that stays right when the project is moved or read from another folder."""
+    """Return an address that stays right when the project is moved or read from another folder, and that Copier takes for git."""
+    if address.startswith(("http://", "https://")) and not address.endswith(".git"):
+        return f"git+{address}"
     return str(Path(address).resolve()) if is_relative(address) else address
 
 

@@ -54,6 +54,8 @@ class Update(UpdatingCommand):
             if self.as_json
             else writing.as_text(found, would=False)
         )
+        if plan.message.strip():
+            say(f"\n{plan.message.strip()}")
         say(next_step(journal, found, committed))
         return errors.CONFLICTS if journal.conflicts else errors.CLEAN
 

@@ -80,10 +80,9 @@ def effects(project: Path, tmp_path: Path, *arguments: str) -> int:
     return int((tmp_path / "count").read_text())
 
 
-def points(total: int, wanted: int, *, last: int = 0) -> list[int]:
-    """Return points spread over a run; the last ones, where the project changes, are all among them."""
-    spread = {round(1 + index * (total - last - 1) / max(wanted - 1, 1)) for index in range(wanted)}
-    return sorted(spread | set(range(total - last + 1, total + 1)))
+def points(total: int, wanted: int) -> list[int]:
+    """Return points spread over a run, the last one among them."""
+    return sorted({round(1 + index * (total - 1) / (wanted - 1)) for index in range(wanted)})
 
 
 def require_untouched_or_completed(project: Path, before: tuple[Any, ...], after: tuple[Any, ...]) -> str:
@@ -98,6 +97,7 @@ def require_untouched_or_completed(project: Path, before: tuple[Any, ...], after
     return "untouched"
 
 
+@pytest.mark.verify
 def test_killed_at_effects_on_the_disk(edited: Path, completed: Path, tmp_path: Path) -> None:
     before, after, refs_before = outcome(edited), outcome(completed), refs(edited)
     total = effects(Path(shutil.copytree(edited, tmp_path / "counting")), tmp_path, *ARGUMENTS)
@@ -151,6 +151,7 @@ def test_killed_while_finishing(completed: Path, tmp_path: Path) -> None:
         shutil.rmtree(project)
 
 
+@pytest.mark.verify
 def test_killed_with_its_git_at_moments_of_the_clock(edited: Path, completed: Path, tmp_path: Path) -> None:
     """The whole process group dies, so that a git of ours may leave its lock files."""
     before, after = outcome(edited), outcome(completed)

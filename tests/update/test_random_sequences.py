@@ -88,8 +88,8 @@ class Team:
             self.resolve()
         elif kind == "ignored":
             (self.project / ".cache").mkdir(exist_ok=True)
-            with (self.project / ".cache/file").open("a") as file:
-                file.write(self.new_line(number))
+            with (self.project / ".cache/file").open("a") as stream:
+                stream.write(self.new_line(number))
         elif path.is_file():
             self.work(kind, path, line, number)
 

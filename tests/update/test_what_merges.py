@@ -1,5 +1,6 @@
 """What an update makes of a team's work: each kind of edit meets each kind of change, and none is lost."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -218,3 +219,47 @@ def test_two_releases_at_once(project: Path, small: Template) -> None:
     """The project at 1.0.0 goes to the newest; `--to` stops earlier."""
     assert update(project, "--to", "v1.1.0", "--json").data["new"] == "1.1.0"
     assert small.folder.exists()
+
+
+def test_files_that_the_template_skips_once_they_are_there(template_of: Callable[..., Template], tmp_path: Path) -> None:
+    template = template_of({"lock.txt": "1\n", "gone.txt": "1\n"}, _skip_if_exists=["lock.txt", "gone.txt", "new.txt"])
+    project = template.project(tmp_path / "project")
+    work(project, {"lock.txt": "ours\n", "gone.txt": None})
+    template.release("1.1.0", {"lock.txt": "2\n", "gone.txt": "2\n", "new.txt": "new\n"})
+    update(project)
+    assert (project / "lock.txt").read_text() == "ours\n"
+    assert not (project / "gone.txt").exists()
+    assert (project / "new.txt").read_text() == "new\n"
+
+
+def test_a_file_that_the_template_leaves_to_the_team_stays(template_of: Callable[..., Template], tmp_path: Path) -> None:
+    """The new version excludes it: that is no deletion, for Copier neither."""
+    template = template_of({"seed.txt": "1\n"})
+    project = template.project(tmp_path / "project")
+    template.release("1.1.0", {"other.txt": "2\n"}, _exclude=["seed.txt"], _message_after_update="Welcome to {{ name }}.")
+    assert "Welcome to Demo." in update(project).errors
+    assert (project / "seed.txt").read_text() == "1\n"
+
+
+def test_names_in_no_encoding(template_of: Callable[..., Template], tmp_path: Path) -> None:
+    template = template_of({"a.txt": numbered("a")})
+    project = template.project(tmp_path / "project")
+    name = os.fsdecode(b"caf\xe9.txt")
+    work(project, {name: "ours\n"})
+    (template.folder / "template/a.txt").rename(template.folder / "template" / os.fsdecode(b"b\xff.txt"))
+    template.release("1.1.0")
+    found = update(project, "--json").data
+    assert found["renamed"] == {"a.txt": os.fsdecode(b"b\xff.txt")}
+    assert (project / name).read_text() == "ours\n"
+    assert (project / os.fsdecode(b"b\xff.txt")).exists()
+
+
+def test_merge_drivers_of_the_team_are_used(project: Path) -> None:
+    """So a syntax-aware one, such as mergiraf, can be switched on by the team's own attributes and settings."""
+    git(project, "config", "merge.both.driver", "cat %A %B > both; cp both %A; rm both")
+    work(project, {".gitattributes": "settings.txt merge=both\n", "settings.txt": numbered("ours")})
+    update(project)
+    text = (project / "settings.txt").read_text()
+    assert "ours 5\n" in text
+    assert "setting five\n" in text
+    assert not (project / "both").exists()

@@ -1,4 +1,4 @@
-"""What plain `copier update` does where the companion does better. When one of these fails, Copier has learnt it: say so in docs."""
+"""What plain `copier update` does where the companion does better. One that fails says that Copier has learnt it."""
 
 from pathlib import Path
 
