@@ -4,13 +4,13 @@ A migration before the rendering sees the team's files and no answers; one after
 What either stage leaves in its folder is taken, staged or not, but for ignored files.
 """
 
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from copier import Phase
 from copier._main import Worker, as_operation
+from plumbum import local
 
 from evergreen.git import Git
 from evergreen.merging import Stage, stage_of
@@ -68,11 +68,8 @@ class Migrations:
         here.template = self.new.template
         if stage == "after":
             here.answers = self.new.answers
-        os.environ[PRIVATE_FOLDER] = str(self.private)
-        try:
+        with local.env(**{PRIVATE_FOLDER: str(self.private)}):  # Copier gives migrations plumbum's environment, not the process'
             execute(here, stage, self.old)
-        finally:
-            del os.environ[PRIVATE_FOLDER]
 
 
 @as_operation("update")

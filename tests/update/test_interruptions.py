@@ -102,7 +102,7 @@ def test_killed_at_effects_on_the_disk(edited: Path, completed: Path, tmp_path: 
     before, after, refs_before = outcome(edited), outcome(completed), refs(edited)
     total = effects(Path(shutil.copytree(edited, tmp_path / "counting")), tmp_path, *ARGUMENTS)
     seen = []
-    for point in points(total, EFFECT_POINTS, last=0):
+    for point in points(total, EFFECT_POINTS):
         project = Path(shutil.copytree(edited, tmp_path / str(point)))
         assert killed(project, point, *ARGUMENTS) == -signal.SIGKILL
         how = require_untouched_or_completed(project, before, after)

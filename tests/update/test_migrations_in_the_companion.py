@@ -125,3 +125,17 @@ def test_a_preview_with_migrations_changes_nothing_and_keeps_standard_output_cle
     found = evergreen(project, "preview", "--trust", "--json")
     assert "a.txt" in [*found.data["changed"], *found.data["conflicts"]]
     assert (state(project), tree(project / ".git")) == before
+
+
+@pytest.mark.parametrize(("command", "lasting"), [("update", True), ("preview", False)])
+def test_a_migration_can_keep_what_must_outlive_the_checkout(
+    template_of: Callable[..., Template], tmp_path: Path, command: str, lasting: bool
+) -> None:
+    template = template_of({"a.txt": "a\n"})
+    project = template.project(tmp_path / "project")
+    keep = 'mkdir -p "$EVERGREEN_PRIVATE/kept" && cp a.txt "$EVERGREEN_PRIVATE/kept/"'
+    template.release("1.1.0", {"a.txt": "b\n"}, _migrations=[migration(keep, "{{ _stage == 'before' }}")])
+    evergreen(project, command, "--trust", status=0)
+    kept = project / ".git/evergreen/kept/a.txt"
+    assert kept.exists() == lasting
+    assert not lasting or kept.read_text() == "a\n"
