@@ -25,6 +25,5 @@ def check_out(git: Git, commit: str, tree: str, folder: Path) -> None:
         if (value := git.setting(name)) is not None:
             own.run("config", name, value)
     own.run("config", "core.hooksPath", "/dev/null")
-    own.run("config", "gc.auto", "0")
     own.run("update-ref", "HEAD", commit)
     own.run("read-tree", "--reset", "-u", tree)

@@ -54,6 +54,22 @@ def test_the_teams_attributes_decide_for_both_renderings(
     assert git(project, "diff", "--name-only") == ""
 
 
+def test_attributes_that_only_the_team_has(template_of: Callable[..., Template], tmp_path: Path) -> None:
+    """The template ships CRLF without a word about it; the team stores LF."""
+    template = template_of({"file.txt": CRLF})
+    project = template.project(tmp_path / "project")
+    work(project, {".gitattributes": "* text=auto eol=lf\n"})
+    git(project, "add", "--renormalize", ".")
+    work(project, {"file.txt": numbered("line").replace("line 3\n", "ours\n")})
+    template.release("1.1.0", {"file.txt": CRLF.replace("line 25\r\n", "theirs\r\n")})
+    update(project)
+    assert (project / "file.txt").read_bytes() == numbered("line").replace("line 3\n", "ours\n").replace(
+        "line 25", "theirs"
+    ).encode()
+    assert (project / ".gitattributes").read_text() == "* text=auto eol=lf\n"
+    assert git(project, "diff", "--name-only") == ""
+
+
 def test_autocrlf_of_the_team(template_of: Callable[..., Template], tmp_path: Path) -> None:
     template = template_of({"file.txt": numbered("line"), "other.txt": numbered("other")})
     project = template.project(tmp_path / "project")

@@ -199,14 +199,14 @@ def test_another_evergreen_waits_for_what_a_killed_one_has_left_running(project:
     folder.mkdir()
     before = state(project)
     code = (
-        "import fcntl, sys, time; file = open(sys.argv[1], 'w'); fcntl.flock(file, fcntl.LOCK_EX); "
+        "import fcntl, sys, time; file = open(sys.argv[1], 'w+'); fcntl.flock(file, fcntl.LOCK_SH); "
         "print(1, flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code, str(folder / "lock")], stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         holder.stdout.readline()
         waiting = start(project, "update", "--trust", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(1)
+        time.sleep(5)  # less than its patience, and more than an update takes
         assert waiting.poll() is None
         assert state(project) == before
         holder.kill()
