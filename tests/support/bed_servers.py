@@ -18,8 +18,8 @@ from alembic.config import Config  # type: ignore[import-not-found]
 from dev.ports import any_free_port  # type: ignore[import-not-found]
 from dev.postgres import Administrator, Postgres, create_roles  # type: ignore[import-not-found]
 from dev.redis import Redis  # type: ignore[import-not-found]
-from tests.identity_provider import LocalProvider  # type: ignore[import-not-found]
-from tests.servers import Servers, folder_for_servers, roles_for  # type: ignore[import-not-found]
+from tests.identity_provider import LocalProvider  # type: ignore[import-untyped]
+from tests.servers import Servers, folder_for_servers, roles_for  # type: ignore[import-untyped]
 
 TODOS = 20
 NO_LIMIT = "10000000/minute"

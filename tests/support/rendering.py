@@ -9,6 +9,8 @@ import yaml
 from copier import run_copy
 
 REPOSITORY = Path(__file__).parents[2]
+TEMPLATE = REPOSITORY / "template"
+ANSWERS_FILE = ".copier-answers.yml"
 
 
 def template_sources() -> list[Path]:
