@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from support.markdown import PARSER
 from support.projects import Project
+from support.tools import program
 
 PAGE = "docs/how-to/add-a-module.md"
 MODULES = "backend/app/modules/__init__.py"
@@ -45,7 +46,7 @@ def run_with_a_database(project: Project, commands: str) -> None:
 @pytest.mark.verify
 def test_the_guide_leads_to_a_module_that_passes_every_check(workshop: Callable[..., Project]) -> None:
     project = workshop(project_name="Notes of a reader")
-    copy, routers, migration, isolation, migrate, tests, _fuzz, delete, *_, drop, _ = code_blocks(project.path / PAGE)
+    copy, routers, migration, isolation, migrate, tests, _fuzz, _exception, delete, *_, drop, _ = code_blocks(project.path / PAGE)
     migrations = project.path / "backend/alembic/modules"
 
     project.run("sh", "-euc", copy)
@@ -69,17 +70,20 @@ def test_the_guide_leads_to_a_module_that_passes_every_check(workshop: Callable[
 
 @pytest.mark.verify
 def test_without_the_example_every_check_passes_and_the_first_module_is_one_s_own(workshop: Callable[..., Project]) -> None:
+    program("chromium", "chromium")
     project = workshop(project_name="Nothing to do")
-    copy, routers, _, _, migrate, tests, _fuzz, delete, *deleted = code_blocks(project.path / PAGE)
-    no_routers, no_views, forget, begin, _, checks = deleted
+    copy, routers, _, _, migrate, tests, _fuzz, _exception, delete, *deleted = code_blocks(project.path / PAGE)
+    no_routers, no_views, journey, no_todos, forget, begin, _, checks = deleted
     project.run("sh", "-euc", copy + tests.partition("make")[0])
     own = [project.path / "backend/app/modules/notes", project.path / "backend/tests/integration/test_notes.py"]
     aside = [path.rename(project.path.parent / path.name) for path in own]
 
-    project.run("sh", "-euc", delete + forget)
+    project.run("sh", "-euc", delete + no_todos + forget)
     list_router(project.path / MODULES, no_routers)
     (project.path / "frontend/src/modules/index.ts").write_text(no_views, encoding="utf-8")
+    (project.path / "frontend/e2e/journey.spec.ts").write_text(journey, encoding="utf-8")
     project.run("sh", "-euc", checks)
+    assert " passed" in project.make("e2e")
 
     for path, place in zip(aside, own, strict=True):
         path.rename(place)

@@ -6,41 +6,32 @@ No test starts the application anew: it must recover in the process that met the
 import json
 import os
 import re
+import resource
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
-from support.bed import Bed, Server, await_true, bed, memory, raise_open_files
+from support.bed import Bed, Server, await_true, memory, raise_open_files
 from support.load import Load
 from support.ports import free_ports
-from support.projects import Project
+from support.tools import library
 
 pytestmark = pytest.mark.verify
 READY = {"status": "ready", "database": "ok", "pool": "ok", "redis": "ok"}
 CLIENTS = 16
 DOWN_SECONDS = 3.0
-FAKETIME = "libfaketimeMT.so.1"
 HOUR = 3600
 Answer = tuple[int, dict[str, Any], dict[str, str]]
+FEW_FILES = 64
 MANY = 10_000
 """Connections at once; half of them silent, half in the middle of a request."""
-
-
-@pytest.fixture(scope="module")
-def ground(workshop: Callable[..., Project], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
-    with bed(workshop().path / "backend", tmp_path_factory.mktemp("faults")) as ground:
-        yield ground
-
-
-@pytest.fixture(scope="module")
-def server(ground: Bed) -> Iterator[Server]:
-    with ground.serving(free_ports(1)[0]) as server:
-        yield server
 
 
 @contextmanager
@@ -99,6 +90,8 @@ def test_postgresql_hangs(ground: Bed) -> None:
         print(f"\nhung for {resumed - hung:.1f} s: {result}\nlast one told after {told_seconds:.2f} s")
         assert ready[0] == 503
         assert told[0] == 503
+        late = result.between(resumed, result.ended).answers
+        assert min(when - took for when, _, took, _ in late) > hung + 1, "who was under way had to wait for its return"
         assert set(result.counts()) == {"200", "503"}
         assert result.without_retry_after() == 0
         assert server.get("/health/ready")[:2] == (200, READY)
@@ -188,6 +181,42 @@ def test_ten_thousand_connections(ground: Bed, server: Server) -> None:
     assert server.get("/health/ready")[:2] == (200, READY)
 
 
+def test_no_file_descriptor_is_left(ground: Bed) -> None:
+    """More connections than the process may have files: it closes them, and neither spins nor ends."""
+    with ground.serving(free_ports(1)[0]) as server, ExitStack() as stack:
+        token = ground.token()
+        place = ("127.0.0.1", int(server.address.rpartition(":")[2]))
+        await_true(lambda: server.get("/todos", token)[0] == 200, "nothing is served to begin with")
+        there = HTTPConnection(*place, timeout=60)
+        statuses = [ask(there, token)]
+        resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (FEW_FILES, FEW_FILES))
+        process = psutil.Process(server.process.pid)
+        before, began = process.cpu_times(), time.monotonic()
+        sockets = [stack.enter_context(socket.create_connection(place, timeout=60)) for _ in range(2 * FEW_FILES)]
+        await_true(lambda: process.num_fds() == FEW_FILES, "not every file descriptor is in use")
+        statuses.append(ask(there, token))
+        refused = end_of(stack.enter_context(socket.create_connection(place, timeout=60)))
+        time.sleep(DOWN_SECONDS)
+        after, seconds = process.cpu_times(), time.monotonic() - began
+        ends = Counter(end_of(connection) for connection in sockets)
+        await_true(lambda: server.get("/todos", token)[0] == 200, "connections have ended, and nothing is served")
+
+        print(f"\n{after.user + after.system - before.user - before.system:.2f} s of CPU in {seconds:.1f} s")
+        assert statuses == [200, 200]
+        assert (refused, ends) == ("", {"": 2 * FEW_FILES})
+        assert after.user + after.system - before.user - before.system < seconds / 4
+        assert "Traceback" not in str(server.log and server.log.read_text())
+        assert server.get("/health/ready")[:2] == (200, READY)
+
+
+def ask(connection: HTTPConnection, token: str) -> int:
+    """Ask for the todos over a connection that stays; return the status."""
+    connection.request("GET", "/api/v1/todos", headers={"Authorization": f"Bearer {token}"})
+    answer = connection.getresponse()
+    answer.read()
+    return answer.status
+
+
 def connections(server: Server) -> int:
     """Return how many sockets the server has."""
     links = []
@@ -247,7 +276,7 @@ def test_a_clock_that_jumps(ground: Bed, tmp_path: Path) -> None:
 
     jump("+0")
     fake = {
-        "LD_PRELOAD": str(library()),
+        "LD_PRELOAD": str(library("faketime/libfaketimeMT.so.1", "libfaketime")),
         "FAKETIME_TIMESTAMP_FILE": str(clock),
         "FAKETIME_NO_CACHE": "1",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
@@ -273,13 +302,3 @@ def test_a_clock_that_jumps(ground: Bed, tmp_path: Path) -> None:
     said = [answers[0][1].get("detail", "") for answers in seen.values()]
     assert "expired" in said[1]
     assert "not valid yet" in said[3]
-
-
-def library() -> Path:
-    """Return libfaketime for programs with threads."""
-    for folder in ("/usr/lib", "/usr/lib64"):
-        for path in sorted(Path(folder).glob(f"**/faketime/{FAKETIME}")):
-            return path
-    if os.environ.get("EVERGREEN_REQUIRE_TOOLS") == "1":
-        pytest.fail(f"{FAKETIME} is missing: apt install libfaketime")
-    pytest.skip(f"{FAKETIME} is missing: apt install libfaketime")

@@ -13,7 +13,7 @@ PLANTED = '''
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
-from app.core.errors import NotFoundError, problem_responses
+from app.core.errors import BadRequestError, NotFoundError, problem_responses
 from app.identity.dependencies import require
 
 router = APIRouter(
@@ -37,8 +37,24 @@ async def status() -> int:
 @router.get("/body")
 async def body() -> int:
     return JSONResponse("three")
+
+
+@router.get("/secret", responses=problem_responses(400))
+@router.get("/excepted", responses=problem_responses(400))
+async def secret(code: str) -> int:
+    raise BadRequestError(f"{code} is not the code.")
 '''
-FOUND = {"crash": "Server error", "status": "Undocumented status code", "body": "Response violates schema"}
+EXCEPTION = """
+[[operations]]
+include-path = "/api/v1/planted/excepted"
+checks.positive_data_acceptance.expected-statuses = ["200", "400"]
+"""
+FOUND = {
+    "crash": "Server error",
+    "status": "Undocumented status code",
+    "body": "Response violates schema",
+    "secret": "Schema-valid request rejected",
+}
 
 
 @pytest.fixture
@@ -46,11 +62,14 @@ def planted(workshop: Callable[..., Project]) -> Iterator[Project]:
     project = workshop()
     module, modules = (project.path / "backend/app/modules" / name for name in ("planted.py", "__init__.py"))
     before = modules.read_text()
+    exceptions = project.path / "backend/schemathesis.toml"
     module.write_text(PLANTED)
+    exceptions.write_text(EXCEPTION)
     modules.write_text(f"{before}\nfrom app.modules.planted import router as planted\n\nROUTERS = (*ROUTERS, planted)\n")
     yield project
     modules.write_text(before)
     module.unlink()
+    exceptions.unlink()
 
 
 @pytest.mark.verify
@@ -71,3 +90,4 @@ def test_make_fuzz_finds_what_a_module_does_wrong(planted: Project) -> None:
     assert said.endswith("It failed.\n")
     for path, found in FOUND.items():
         assert re.search(rf"/planted/{path} _.*?{found}", said, re.DOTALL), said
+    assert "/planted/excepted _" not in said, said

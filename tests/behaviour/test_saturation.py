@@ -5,31 +5,18 @@ and reads under row-level security.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import psutil
 import pytest
-from support.bed import Bed, Server, await_true, bed, memory
+from support.bed import Bed, Server, await_true, memory
 from support.load import Result, run_load
 from support.ports import free_ports
-from support.projects import Project
 
 SECONDS = 30
 RECOVERY_SECONDS = 2.0
 FEW = 4
 """Connections that saturate nothing, for the speed before and after."""
-
-
-@pytest.fixture(scope="module")
-def ground(workshop: Callable[..., Project], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
-    with bed(workshop().path / "backend", tmp_path_factory.mktemp("saturation")) as ground:
-        yield ground
-
-
-@pytest.fixture(scope="module")
-def server(ground: Bed) -> Iterator[Server]:
-    with ground.serving(free_ports(1)[0]) as server:
-        yield server
 
 
 @pytest.mark.verify

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from support.projects import CACHE, clean_environment
+from support.projects import CACHE, clean_environment, run_to_end
 from support.tools import need, program
 
 KEPT: Final = CACHE / "images"
@@ -212,16 +212,7 @@ class Store:
         Raises:
             AssertionError: it failed; the message holds what it printed.
         """
-        result = subprocess.run(
-            command,
-            env=self.environment | (environment or {}),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
+        result = run_to_end(command, self.environment | (environment or {}), timeout)
         # Podman's health checks are systemd's timers, and there is no systemd: tests run the checks themselves.
         lines = [line for line in result.stdout.splitlines() if "healthchecks: dial unix" not in line]
         printed = "\n".join(lines).strip()

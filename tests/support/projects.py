@@ -8,6 +8,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,17 +36,7 @@ class Project:
         Raises:
             CommandFailedError: the command ended with another status than 0.
         """
-        result = subprocess.run(
-            command,
-            cwd=self.path,
-            env=clean_environment() | self.environment | environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=DEFAULT_TIMEOUT,
-            check=False,
-        )
+        result = run_to_end(command, clean_environment() | self.environment | environment, DEFAULT_TIMEOUT, self.path)
         if result.returncode:
             shown = "\n".join(result.stdout.splitlines()[-SHOWN_LINES:])
             raise CommandFailedError(f"{' '.join(command)} in {self.path} ended with {result.returncode}:\n{shown}")
@@ -85,6 +76,23 @@ class Project:
                 unfinished.rename(kept)
             except OSError:  # another session was faster
                 shutil.rmtree(unfinished)
+
+
+def run_to_end(
+    command: Sequence[str], environment: dict[str, str], timeout: float, folder: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command without input; what it prints, errors too, is the result's `stdout`."""
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
 
 
 def clean_environment() -> dict[str, str]:

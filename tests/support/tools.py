@@ -43,6 +43,12 @@ def program(name: str, package: str) -> str:
     return path or _missing(f"{name} is missing: apt install {package}")
 
 
+def library(name: str, package: str) -> Path:
+    """Return the path of a shared library that the machine's packages bring; see `_missing` for when it is not there."""
+    found = (path for folder in ("/usr/lib", "/usr/lib64") for path in sorted(Path(folder).glob(f"**/{name}")))
+    return next(found, None) or Path(_missing(f"{name} is missing: apt install {package}"))
+
+
 def _tools_folder() -> Path:
     return Path(os.environ.get("EVERGREEN_TOOLS") or Path.home() / ".cache/evergreen/tools")
 

@@ -2,10 +2,7 @@
 
 import asyncio
 import os
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,10 +13,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
 
 from app.main import create_app as create_real_app
-from dev.ports import any_free_port
+from tests import servers
+from tests.servers import wait_for
 
-BACKEND = Path(__file__).parents[1]
-PATIENCE = 60.0
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
@@ -50,39 +46,11 @@ def create_app() -> FastAPI:
 
 @contextmanager
 def serve(log: Path, *, workers: int = 1, **variables: str) -> Iterator[str]:
-    """Run a server in processes of its own until the block ends; returns its address."""
-    port = any_free_port()
-    command = ["-m", "uvicorn", "--factory", "tests.observability_server:create_app"]
-    options = ["--port", str(port), "--workers", str(workers)]
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, *command, *options],
-            cwd=BACKEND,
-            env=os.environ | {"LOG_FORMAT": "json"} | variables,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        wait_for(lambda: sample(scrape(address), "db_pool_size") == 10 * workers, log)
-        yield address
-    finally:
-        process.terminate()
-        process.wait(PATIENCE)
-
-
-def wait_for(condition: Callable[[], bool], log: Path | None = None) -> None:
-    """Wait until something is so; an address that refuses connections is not so yet."""
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            if condition():
-                return
-        except httpx2.TransportError:
-            pass
-        if time.monotonic() > deadline:
-            raise TimeoutError(log.read_text() if log else "not so in time")
-        time.sleep(0.1)
+    """Run a server with so many workers until the block ends; returns its address."""
+    command = ("uvicorn", "--factory", "tests.observability_server:create_app")
+    with servers.serve(log, *command, "--workers", str(workers), **variables) as server:
+        wait_for(lambda: sample(scrape(server.url), "db_pool_size") == 10 * workers, log)
+        yield server.url
 
 
 def scrape(address: str) -> Samples:

@@ -1,21 +1,31 @@
-"""The servers that tests use: started for them, or given by CI."""
+"""The servers that tests use: started for them, or given by CI; and the application as a server."""
 
+import json
 import os
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Any, Final
 
+import httpx2
 import pytest
 from sqlalchemy import make_url
 
+from app import project
 from dev.ports import any_free_port
 from dev.postgres import Administrator, Postgres, Roles, create_roles, psql
 from dev.redis import Redis
 
+BACKEND: Final = Path(__file__).parents[1]
 DATABASE: Final = "app_test"
+PATIENCE: Final = 60.0
+"""Seconds; far longer than anything takes, for machines that are busy with other things."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,3 +125,57 @@ def refuse_first_database(text: str) -> None:
             f"{text.rstrip('/').removesuffix('/0')}/15",
             returncode=4,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """The application as a server, in processes of its own."""
+
+    process: subprocess.Popen[bytes]
+    url: str
+    log: Path
+
+    def stop(self) -> tuple[int, list[dict[str, Any]]]:
+        """Stop it as an orchestrator does, and return its exit status and its log."""
+        self.process.terminate()
+        status = self.process.wait(PATIENCE)
+        lines = [line for line in self.log.read_text().splitlines() if line.startswith("{")]
+        return status, [json.loads(line) for line in lines]
+
+
+@contextmanager
+def serve(log: Path, *command: str, **environment: str) -> Iterator[Application]:
+    """Serve by a command, such as `app` or `uvicorn`, until the block ends."""
+    port = any_free_port()
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *command, "--port", str(port)],
+            cwd=BACKEND,
+            env=os.environ | {"LOG_FORMAT": "json"} | environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    application = Application(process, f"http://127.0.0.1:{port}", log)
+    health = f"{application.url}{project.API_PREFIX}/health"
+    try:
+        wait_for(lambda: process.poll() is not None or httpx2.get(health).is_success, log)
+        assert process.poll() is None, log.read_text()
+        yield application
+        application.stop()
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def wait_for(condition: Callable[[], bool], log: Path | None = None) -> None:
+    """Wait until something is so; an address that refuses connections is not so yet."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        with suppress(httpx2.TransportError):
+            if condition():
+                return
+        if time.monotonic() > deadline:
+            raise TimeoutError(log.read_text() if log else "not so in time")
+        time.sleep(0.1)

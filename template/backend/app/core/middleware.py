@@ -101,7 +101,11 @@ class ErrorCatcher:
 
 
 class BodyLimit:
-    """Refuses a body that is longer than a limit, before it is in memory."""
+    """Refuses a body that is longer than a limit, before it is in memory.
+
+    Not Starlette's (`max_body_size`): to a Content-Length that is too large it sends plain text of
+    its own in the place of any other answer, so that no handler can make a problem of it.
+    """
 
     def __init__(self, app: ASGIApp, limit: int) -> None:
         self.app = app

@@ -18,7 +18,7 @@ from app.core.errors import ForbiddenError, UnavailableError
 from app.identity import service
 from app.identity.scopes import ADMINISTRATIVE, Role, Scope, effective_scopes
 from app.identity.tokens import AccessToken
-from app.tenancy.dependencies import CurrentVisit
+from app.tenancy.dependencies import CurrentRequest
 
 _NONE: Final = frozenset[Scope]()
 
@@ -47,19 +47,19 @@ class Principal:
         return not self.scopes.isdisjoint(scopes)
 
 
-async def current_principal(visit: CurrentVisit) -> Principal:
+async def current_principal(request: CurrentRequest) -> Principal:
     """Find the caller, and at their first request write down who they are.
 
     Raises:
         ForbiddenError: the user has been deactivated in this tenant.
     """
-    token, user_id, role = visit.authentication.token, None, None
-    if visit.session is not None:
-        member = await service.admit_or_register(visit.session, token, visit.member)
+    token, user_id, role = request.authentication.token, None, None
+    if request.session is not None:
+        member = await service.admit_or_register(request.session, token, request.member)
         user_id, role = member.id, Role(member.role)
         set_current_user_id(user_id)
     scopes = effective_scopes(token.scopes, role)
-    withheld = _NONE if visit.authentication.revocation_checked else scopes & ADMINISTRATIVE
+    withheld = _NONE if request.authentication.revocation_checked else scopes & ADMINISTRATIVE
     return Principal(
         user_id=user_id,
         subject=token.subject,

@@ -22,7 +22,7 @@ from app.tenancy.service import Member, TenantInactiveError, TenantMismatchError
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
+class AuthenticatedRequest:
     """A request with an accepted token.
 
     `session` is its one transaction; a token without a tenant has none. `member` is its user as the
@@ -34,9 +34,9 @@ class Visit:
     member: Member | None
 
 
-async def visit_tenant(
+async def open_transaction(
     request: Request, authentication: CurrentAuthentication
-) -> AsyncIterator[Visit]:
+) -> AsyncIterator[AuthenticatedRequest]:
     """Open the request's one transaction; commit it when the endpoint has returned.
 
     `scope="function"` below makes the commit come before the answer: who reads "created" finds the
@@ -54,7 +54,7 @@ async def visit_tenant(
     if any(named.lower() != str(tenant_id) for named in request.headers.getlist("x-tenant-id")):
         raise TenantMismatchError("X-Tenant-ID names another tenant than the access token.")
     if tenant_id is None:
-        yield Visit(authentication, None, None)
+        yield AuthenticatedRequest(authentication, None, None)
         return
     database: Database = request.app.state.database
     async with database.transaction() as session:
@@ -63,7 +63,7 @@ async def visit_tenant(
             raise TenantInactiveError("The access token's tenant is unknown or deactivated.")
         await refuse_other_subdomain(session, request, entry.slug)
         set_current_tenant(TenantContext(tenant_id, entry.slug, entry.name))
-        yield Visit(authentication, session, entry.member)
+        yield AuthenticatedRequest(authentication, session, entry.member)
 
 
 async def refuse_other_subdomain(session: AsyncSession, request: Request, slug: str) -> None:
@@ -80,18 +80,18 @@ async def refuse_other_subdomain(session: AsyncSession, request: Request, slug: 
 
 # FastAPI goes through all that a dependency stands on each time that something names it, though it
 # calls it once: hence one that stands on little, and has everything.
-CurrentVisit = Annotated[Visit, Depends(visit_tenant, scope="function")]
+CurrentRequest = Annotated[AuthenticatedRequest, Depends(open_transaction, scope="function")]
 
 
-async def need_tenant_session(visit: CurrentVisit) -> AsyncSession:
+async def need_tenant_session(request: CurrentRequest) -> AsyncSession:
     """Return the request's session.
 
     Raises:
         ForbiddenError: the token belongs to no tenant, as a platform administrator's does.
     """
-    if visit.session is None:
+    if request.session is None:
         raise ForbiddenError("This needs an access token of a tenant; the given one has none.")
-    return visit.session
+    return request.session
 
 
 TenantSession = Annotated[AsyncSession, Depends(need_tenant_session, scope="function")]

@@ -6,7 +6,7 @@ that the description names, with the body and headers that it names, and never a
 server's.
 
 FUZZ_SECONDS says how long; `make fuzz` sets it. Without it, few requests are made, the same each
-time.
+time. `backend/schemathesis.toml`, if the team has written one, holds the exceptions of its routes.
 """
 
 import asyncio
@@ -15,7 +15,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -26,13 +25,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app import project
-from dev.ports import any_free_port
 from tests.conftest import MakeTenant, TokenFor
 from tests.identity_provider import LocalProvider
+from tests.servers import BACKEND, serve
 from tests.unit.test_identity_tokens import forgeries
 
 Fuzz = Callable[..., Awaitable[int]]
-BACKEND: Final = Path(__file__).parents[2]
+OF_THE_TEAM: Final = BACKEND / "schemathesis.toml"
 SECONDS: Final = int(os.environ.get("FUZZ_SECONDS", "0"))
 CALLERS: Final[dict[str, dict[str, Any]]] = {
     "nobody": {},
@@ -86,25 +85,10 @@ peers = ["one", "two"]
 @pytest.fixture(scope="module")
 def server(_settings: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     """The address of a running application's API, and the file that it logs to."""
-    port, log = any_free_port(), tmp_path_factory.mktemp("server") / "log"
+    log = tmp_path_factory.mktemp("server") / "log"
     command = ("uvicorn", "--factory", "app.main:create_app", "--no-access-log")
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", *command, "--port", str(port)],
-            cwd=BACKEND,
-            env={**os.environ, **UNLIMITED, "LOG_FORMAT": "json", "LOG_LEVEL": "WARNING"},
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-        address = f"http://127.0.0.1:{port}{project.API_PREFIX}"
-        try:
-            deadline = time.monotonic() + 60
-            while not answers(address) and time.monotonic() < deadline:
-                time.sleep(0.1)
-            yield address, log
-        finally:
-            process.terminate()
-            process.wait(30)
+    with serve(log, *command, **UNLIMITED, LOG_LEVEL="WARNING") as application:
+        yield f"{application.url}{project.API_PREFIX}", log
 
 
 @pytest.fixture
@@ -114,7 +98,8 @@ async def fuzz(server: tuple[str, Path], tmp_path: Path) -> Fuzz:
     async def run(configuration: str, *options: str) -> int:
         address, log = server
         file = tmp_path / "schemathesis.toml"
-        file.write_text(configuration)
+        own = OF_THE_TEAM.read_text() if OF_THE_TEAM.is_file() else ""
+        file.write_text(f"{configuration}\n{own}")
         ended = await asyncio.to_thread(
             subprocess.run,
             [
@@ -200,14 +185,6 @@ def test_no_forged_token_gets_in(
 
     assert answer.status_code == 401, answer.text
     assert answer.headers["WWW-Authenticate"].startswith("Bearer")
-
-
-def answers(address: str) -> bool:
-    """Tell whether an application is there."""
-    try:
-        return httpx2.get(f"{address}/health").is_success
-    except httpx2.TransportError:
-        return False
 
 
 def bearer(token: str) -> str:

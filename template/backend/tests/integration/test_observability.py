@@ -21,7 +21,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from sqlalchemy import text
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from tests.observability_server import Samples, parse, sample, scrape, serve, wait_for
+from tests.observability_server import Samples, parse, sample, scrape, serve
+from tests.servers import wait_for
 
 MakeApp = Callable[..., AbstractAsyncContextManager[FastAPI]]
 

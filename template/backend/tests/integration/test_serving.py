@@ -8,9 +8,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ import httpx2
 import pytest
 import uvicorn
 from fastapi import FastAPI
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app import project
 from app.core import health
@@ -27,11 +29,8 @@ from app.core import server as connections
 from app.tenancy.models import Tenant
 from dev.ports import any_free_port
 from tests.conftest import Client, Login, MakeApp, TokenFor, client_of
-from tests.servers import Servers
+from tests.servers import BACKEND, Application, Servers, serve
 
-BACKEND = Path(__file__).parents[2]
-START_SECONDS = 120
-"""Far longer than a start takes, for machines that are busy with other things."""
 SLOW = """
 from sqlalchemy import text
 from app.main import create_app
@@ -53,63 +52,11 @@ def create_slow_app():
 """
 
 
-class Server:
-    """A running uvicorn."""
-
-    def __init__(self, process: subprocess.Popen[str], port: int) -> None:
-        self.process = process
-        self.url = f"http://127.0.0.1:{port}"
-
-    def stop(self) -> tuple[int, list[dict[str, Any]]]:
-        """Stop it as an orchestrator does, and return its exit status and its log."""
-        self.process.send_signal(signal.SIGTERM)
-        output, _ = self.process.communicate(timeout=20)
-        lines = [line for line in output.splitlines() if line.startswith("{")]
-        return self.process.returncode, [json.loads(line) for line in lines]
-
-
-@contextmanager
-def serve(directory: Path, *command: str, **environment: str) -> Iterator[Server]:
-    """Serve the application by a command, or else by uvicorn, in a process of its own."""
+def serve_slow(directory: Path, **environment: str) -> AbstractContextManager[Application]:
+    """Serve an application with a slow route and one that crashes."""
     (directory / "slow_app.py").write_text(SLOW)
-    port = any_free_port()
-    slow = ("uvicorn", "--factory", "slow_app:create_slow_app", "--no-proxy-headers")
-    path = os.pathsep.join((str(directory), str(BACKEND)))
-    process = subprocess.Popen(
-        [sys.executable, "-m", *(command or slow), "--port", str(port)],
-        cwd=BACKEND,
-        env={**os.environ, "PYTHONPATH": path, "LOG_FORMAT": "json", **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    server = Server(process, port)
-    try:
-        await_answer(server)
-        yield server
-    finally:
-        end(process)
-
-
-def await_answer(server: Server) -> None:
-    """Wait until a server answers; fail with what it printed when it does not."""
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and server.process.poll() is None:
-        try:
-            httpx2.get(f"{server.url}{project.API_PREFIX}/health")
-        except httpx2.TransportError:
-            time.sleep(0.05)
-        else:
-            return
-    raise AssertionError(f"{server.url} did not start:\n{end(server.process)}")
-
-
-def end(process: subprocess.Popen[str]) -> str:
-    """Kill a server with its workers, and return what it printed."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    return "" if process.stdout is None or process.stdout.closed else process.communicate()[0]
+    command = ("uvicorn", "--factory", "slow_app:create_slow_app", "--no-proxy-headers")
+    return serve(directory / "log", *command, PYTHONPATH=str(directory), **environment)
 
 
 @dataclass(frozen=True)
@@ -124,7 +71,7 @@ class Run:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory, servers: Servers) -> Run:
     """A server in which one request has crashed, and which is stopped during another."""
-    with serve(tmp_path_factory.mktemp("run")) as server, ThreadPoolExecutor() as clients:
+    with serve_slow(tmp_path_factory.mktemp("run")) as server, ThreadPoolExecutor() as clients:
         httpx2.get(f"{server.url}/crash", headers={"X-Request-ID": "crash-0001"})
         answer = clients.submit(httpx2.get, f"{server.url}/slow", timeout=20)
         running = "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(1)'"
@@ -150,7 +97,7 @@ def test_everything_is_logged_once_and_as_json(run: Run) -> None:
 
 
 def test_it_starts_without_a_database_and_says_that_it_is_not_ready(tmp_path: Path) -> None:
-    with serve(tmp_path, POSTGRES_PORT=str(any_free_port())) as server:
+    with serve_slow(tmp_path, POSTGRES_PORT=str(any_free_port())) as server:
         base = f"{server.url}{project.API_PREFIX}"
         statuses = [
             httpx2.get(f"{base}{path}").status_code for path in ("/health", "/health/ready")
@@ -160,7 +107,7 @@ def test_it_starts_without_a_database_and_says_that_it_is_not_ready(tmp_path: Pa
 
 
 def test_several_workers_serve_and_end_at_a_signal(tmp_path: Path) -> None:
-    with serve(tmp_path, "app", WEB_CONCURRENCY="2") as server:
+    with serve(tmp_path / "log", "app", WEB_CONCURRENCY="2") as server:
         status = httpx2.get(f"{server.url}{project.API_PREFIX}/health").status_code
         ended, log = server.stop()
 
@@ -270,21 +217,34 @@ async def test_a_pool_that_is_exhausted_for_long_is_one_until_a_connection_is_ba
 
 
 @pytest.fixture
-async def address(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[str, int]]:
-    """Where the application is served in this process, by a server with little patience."""
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the server little patience."""
     for name in ("HEAD_SECONDS", "PIECE_SECONDS", "UNREAD_SECONDS"):
         monkeypatch.setattr(connections, name, 0.3)
+
+
+@asynccontextmanager
+async def listening(app: ASGIApp, **options: Any) -> AsyncIterator[tuple[str, int]]:
+    """Serve an application in this process; returns where."""
     port = any_free_port()
-    options = uvicorn.Config(
-        app, port=port, http=connections.Connection, lifespan="off", log_config=None
-    )
-    serving = uvicorn.Server(options)
+    usual = {"http": connections.Connection, "lifespan": "off", "log_config": None}
+    serving = uvicorn.Server(uvicorn.Config(app, port=port, **(usual | options)))
     task = asyncio.create_task(serving.serve())
     while not serving.started:  # noqa: ASYNC110 - uvicorn says it in no other way
         await asyncio.sleep(0.01)
-    yield "127.0.0.1", port
-    serving.should_exit = True
-    await task
+    try:
+        yield "127.0.0.1", port
+    finally:
+        # Without a wait for connections: one that does not end is what a test may have found.
+        serving.should_exit = serving.force_exit = True
+        await task
+
+
+@pytest.fixture
+async def address(app: FastAPI, _impatient: None) -> AsyncIterator[tuple[str, int]]:
+    """Where the application is served by a server with little patience."""
+    async with listening(app) as place:
+        yield place
 
 
 POST = f"POST {project.API_PREFIX}/tenants HTTP/1.1\r\nHost: localhost\r\n"
@@ -313,6 +273,55 @@ async def test_a_client_that_does_not_go_on_is_let_go(
     assert said.decode().partition("\r\n")[0] == answer
 
 
+async def test_so_is_one_that_stops_in_a_later_request(address: tuple[str, int]) -> None:
+    reader, writer = await asyncio.open_connection(*address)
+    writer.write(f"GET {project.API_PREFIX}/health HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    await reader.readuntil(b"}")
+    writer.write(b"POST")
+    said = await asyncio.wait_for(reader.read(), 10)
+    writer.close()
+
+    assert said.decode().partition("\r\n")[0] == TOO_LATE
+
+
+@pytest.mark.usefixtures("_impatient")
+@pytest.mark.parametrize("length", [0, 1_000_000])
+async def test_who_waits_for_a_slow_application_is_no_slow_client(length: int) -> None:
+    async def late(scope: Scope, receive: Receive, send: Send) -> None:
+        await asyncio.sleep(1)
+        while scope["type"] == "http" and (await receive()).get("more_body"):
+            pass
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    async with listening(late) as address:
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(f"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n".encode())
+        writer.write(bytes(length))
+        said = await asyncio.wait_for(reader.readline(), 10)
+        writer.close()
+
+    assert said.startswith(b"HTTP/1.1 204")
+
+
+@pytest.mark.usefixtures("_impatient")
+async def test_a_client_that_stops_within_an_answer_finds_no_second_one_in_it() -> None:
+    async def begin(scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [(b"content-length", b"10")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"begun", "more_body": True})
+        while scope["type"] == "http" and (await receive())["type"] != "http.disconnect":
+            pass
+
+    async with listening(begin) as address:
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(f"{POST}Content-Length: 50\r\n\r\n{{".encode())
+        said = await asyncio.wait_for(reader.read(), 10)
+        writer.close()
+
+    assert said.endswith(b"\r\n\r\nbegun")
+
+
 async def test_a_client_that_reads_nothing_is_let_go(address: tuple[str, int]) -> None:
     path = f"{project.API_PREFIX}/openapi.json"
     request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
@@ -329,6 +338,36 @@ async def test_a_client_that_reads_nothing_is_let_go(address: tuple[str, int]) -
 
         with pytest.raises((ConnectionResetError, BrokenPipeError)):
             await asyncio.wait_for(ask_and_read_nothing(), 10)
+
+
+class Narrow(connections.Connection):
+    """A connection of which the system takes little at once."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        super().connection_made(transport)
+
+
+@pytest.mark.usefixtures("_impatient")
+@pytest.mark.parametrize("connection", ["close", "keep-alive"])
+async def test_a_client_that_leaves_the_end_unread_is_let_go(connection: str) -> None:
+    """Of so small an answer that the application never has to wait for the client."""
+    answer = Response(bytes(50_000))
+    request = f"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: {connection}\r\n\r\n"
+    async with listening(answer, http=Narrow, timeout_keep_alive=0.3) as address:
+        with socket.socket() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.setblocking(False)
+            loop = asyncio.get_running_loop()
+            await loop.sock_connect(client, address)
+            await loop.sock_sendall(client, request.encode())
+            await asyncio.sleep(1)
+            received = 0
+            with suppress(ConnectionResetError):
+                while piece := await asyncio.wait_for(loop.sock_recv(client, 4096), 10):
+                    received += len(piece)
+
+    assert received < 50_000
 
 
 async def test_a_slow_client_that_goes_on_is_served(address: tuple[str, int]) -> None:

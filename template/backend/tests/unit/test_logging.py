@@ -1,6 +1,7 @@
 import json
 import logging
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
@@ -181,9 +182,19 @@ def piped_output() -> Iterator[int]:
     """Make standard output a pipe; yields its other end, which says when it is empty."""
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
-    with os.fdopen(writing, "w") as stream, redirect_stdout(stream):
-        yield reading
-    os.close(reading)
+    usual = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(60)  # seconds: a write that waits would never end
+    try:
+        with os.fdopen(writing, "w") as stream, redirect_stdout(stream):
+            yield reading
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, usual)
+        os.close(reading)
+
+
+def give_up(*_: object) -> None:
+    raise AssertionError("a log line waits for somebody to read it")
 
 
 def read_all(pipe: int) -> str:
