@@ -1,20 +1,28 @@
-"""The workflows of this repository: valid, their actions pinned, and publishing tried with a remote and a stand-in for gh."""
+"""The workflows of this repository and of a project: valid, safe, their actions pinned; the scripts that they call, checked.
+
+Publishing is tried with a remote and a stand-in for gh. A project's workflows hold no answer, so what is in the template is
+what a project gets.
+"""
 
 import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from support.projects import clean_environment
 from support.releases import commit_all, git, start_repository
-from support.rendering import REPOSITORY
+from support.rendering import REPOSITORY, TEMPLATE
 from support.tools import tool
 
-WORKFLOWS = sorted((REPOSITORY / ".github/workflows").glob("*.yml"))
+WORKFLOWS = [path for folder in (REPOSITORY, TEMPLATE) for path in sorted((folder / ".github/workflows").glob("*.yml"))]
+SCRIPTS = [REPOSITORY / "scripts/publish-releases", *sorted((TEMPLATE / "scripts").glob("*.sh"))]
+PROGRAMS = Path(sys.executable).parent
 PINNED = re.compile(r"^[\w-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
+Check = Callable[[Path], "subprocess.CompletedProcess[str]"]
 FAKE_GH = """\
 #!/bin/sh
 echo "$@" >>"$GH_LOG"
@@ -25,8 +33,24 @@ esac
 """
 
 
+def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
+
+
 def lint(path: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([tool("actionlint"), "-no-color", str(path)], capture_output=True, text=True, check=False)
+    """Check syntax, expressions, and by shellcheck the commands."""
+    return run(tool("actionlint"), "-no-color", "-shellcheck", PROGRAMS / "shellcheck", path)
+
+
+def audit(path: Path) -> subprocess.CompletedProcess[str]:
+    """Look for what an attacker could use, the faintest suspicions left out."""
+    options = ("--offline", "--pedantic", "--no-progress", "--color=never", "--min-severity=medium")
+    return run(PROGRAMS / "zizmor", *options, path)
+
+
+def validate(path: Path) -> subprocess.CompletedProcess[str]:
+    """Compare with GitHub's schema."""
+    return run(PROGRAMS / "check-jsonschema", "--builtin-schema", "vendor.github-workflows", path)
 
 
 def unpinned(text: str) -> list[str]:
@@ -35,10 +59,52 @@ def unpinned(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
-def test_a_workflow_is_valid_and_its_actions_are_pinned(workflow: Path) -> None:
-    result = lint(workflow)
+@pytest.mark.parametrize("check", [lint, audit, validate])
+def test_a_workflow_is_valid_and_safe(check: Check, workflow: Path) -> None:
+    result = check(workflow)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
+def test_the_actions_of_a_workflow_are_pinned_and_its_rights_are_given_by_job(workflow: Path) -> None:
+    text = workflow.read_text()
+    assert unpinned(text) == []
+    assert "\npermissions: {}\n" in text
+    assert text.count("timeout-minutes:") == text.count("runs-on:")
+
+
+@pytest.mark.parametrize(
+    ("check", "sound", "broken", "fault"),
+    [
+        (lint, "needs: prepare", "needs: prepared", "prepared"),
+        (lint, "run: make tools", "run: rm $x", "SC2086"),
+        (audit, "persist-credentials: false\n", "fetch-tags: true\n", "artipacked"),
+        (audit, "run: make tools", "run: echo ${{ github.head_ref }}", "template-injection"),
+        (audit, "@3d3c42e5aac5ba805825da76410c181273ba90b1 ", "@v7 ", "unpinned-uses"),
+        (audit, "permissions: {}", "permissions: write-all", "excessive-permissions"),
+        (validate, "timeout-minutes: 20", "timeout-minutes: long", "timeout-minutes"),
+    ],
+)
+def test_a_fault_in_a_projects_workflow_is_found(check: Check, sound: str, broken: str, fault: str, tmp_path: Path) -> None:
+    text = (TEMPLATE / ".github/workflows/template-update.yml").read_text()
+    assert sound in text
+    workflow = tmp_path / ".github/workflows/broken.yml"
+    workflow.parent.mkdir(parents=True)
+    workflow.write_text(text.replace(sound, broken))
+    result = check(workflow)
+    assert result.returncode != 0
+    assert fault in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_shellcheck_finds_nothing_in_a_script(script: Path) -> None:
+    result = run(PROGRAMS / "shellcheck", script)
     assert result.returncode == 0, result.stdout
-    assert unpinned(workflow.read_text()) == []
+
+
+def test_shellcheck_finds_a_fault(tmp_path: Path) -> None:
+    (tmp_path / "broken.sh").write_text("#!/bin/sh\ncd $1\n")
+    assert "SC2086" in run(PROGRAMS / "shellcheck", tmp_path / "broken.sh").stdout
 
 
 def test_a_fault_in_a_workflow_is_found(tmp_path: Path) -> None:

@@ -75,6 +75,7 @@ def test_no_file_depends_on_many_features() -> None:
     assert crowded == {}
 
 
-def test_a_project_has_at_most_200_files(rendered: Callable[..., Path]) -> None:
+# 200 is the goal. Issue 4 brought six more: updates as make targets and as pull requests, and their pages.
+def test_a_project_has_at_most_206_files(rendered: Callable[..., Path]) -> None:
     everything_on = rendered(**{**combinations.defaults(), **dict.fromkeys(combinations.features(), True)})
-    assert len(files_of(everything_on)) <= 200
+    assert len(files_of(everything_on)) <= 206
