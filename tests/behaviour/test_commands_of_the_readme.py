@@ -1,7 +1,11 @@
-"""The command that the README gives to people who have uv and nothing else of ours."""
+"""The commands that the README gives to people who have nothing of ours: each way to a project, in a home of its own."""
 
+import re
+import shlex
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.projects import clean_environment
@@ -20,26 +24,54 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return released_template(tmp_path_factory.mktemp("repository"), "0.9.0")
+    return released_template(tmp_path_factory.mktemp("a repository"), "0.9.0")
 
 
-def test_uvx_copier_copy_generates_a_project_straight_from_the_repository(repository: Path, tmp_path: Path) -> None:
-    project = tmp_path / "my app"
-    result = run(*COPIER, "copy", "--trust", "--defaults", "--quiet", str(repository), str(project))
-    assert result.returncode == 0, result.stderr
-    assert "backend/app/main.py" in files_of(project)
-    assert "_commit: v0.9.0" in (project / ".copier-answers.yml").read_text()
+def ways() -> Iterator[Any]:
+    """Yield the README's ways to a project, each as a line for the shell; those by pip take long."""
+    section = (
+        (REPOSITORY / "README.md").read_text(encoding="utf-8").partition("## A project of your own\n")[2].partition("\n## ")[0]
+    )
+    block = [line.strip() for line in section.splitlines() if line.startswith("    ")]
+    yield pytest.param(" && ".join(block[: block.index("make dev")]), id="as a newcomer")
+    for row in re.findall(r"^\| ([^|`]+) \| (.*`.*) \|$", section, re.MULTILINE):
+        marks = [pytest.mark.verify] if "pip install" in row[1] else []
+        yield pytest.param(" && ".join(re.findall("`([^`]+)`", row[1])), id=row[0], marks=marks)
 
 
-def test_the_first_commit_of_a_project_holds_all_of_it(repository: Path, tmp_path: Path) -> None:
-    """An ignore pattern that is too wide (`lib/`) once hid a folder of a project's own."""
+@pytest.fixture
+def home(tmp_path: Path) -> dict[str, str]:
+    """Return an environment with a home of its own, uv, what the machine brings, and the caches of uv and pip."""
+    (tmp_path / "bin").mkdir()
+    for name in ("uv", "uvx"):
+        (tmp_path / "bin" / name).symlink_to(UVX.with_name(name))
+    (tmp_path / ".gitconfig").write_text("[user]\nname = Kim\nemail = kim@example.com\n")
+    given = {name: value for name, value in clean_environment().items() if not name.startswith(("XDG_", "GIT_", "EVERGREEN_"))}
+    cache = {"PIP_CACHE_DIR": f"{Path.home()}/.cache/pip", "UV_CACHE_DIR": f"{Path.home()}/.cache/uv", "UV_NO_PROGRESS": "1"}
+    path = f"{tmp_path}/.local/bin:{tmp_path}/bin:/usr/local/bin:/usr/bin:/bin"
+    return cache | given | {"HOME": str(tmp_path), "PATH": path}
+
+
+@pytest.mark.parametrize("way", list(ways()))
+def test_each_way_to_a_project_works_in_a_home_that_has_nothing(
+    way: str, repository: Path, home: dict[str, str], tmp_path: Path
+) -> None:
+    line = re.sub("<address[^>]*>", shlex.quote(str(repository)), way).replace("my-app", "my-app --defaults", 1)
+    result = subprocess.run(
+        ["bash", "-c", line], cwd=tmp_path, env=home, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
+    )
+    assert result.returncode == 0, f"{line}\n{result.stdout}\n{result.stderr}"
     project = tmp_path / "my-app"
-    run(*COPIER, "copy", "--trust", "--defaults", "--quiet", str(repository), str(project))
-    rendered = set(files_of(project))
-    git(project, "init", "--quiet")
-    git(project, "add", "--all")
-    git(project, "commit", "--quiet", "--message", "Start")
-    assert set(git(project, "ls-files").splitlines()) == rendered
+    rendered = {path for path in files_of(project) if not path.startswith(".git/")}
+    assert "backend/app/main.py" in rendered
+    answers = (project / ".copier-answers.yml").read_text()
+    assert "_commit: v0.9.0\n" in answers
+    assert f"_src_path: {repository}\n" in answers
+    if "evergreen new" in line:
+        assert git(project, "log", "--format=%s %an") == "Start from the template, 0.9.0 Kim"
+        assert set(git(project, "ls-files").splitlines()) == rendered, (
+            "an ignore pattern that is too wide (`lib/`) once hid a folder"
+        )
 
 
 @pytest.mark.parametrize(
