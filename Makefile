@@ -9,7 +9,7 @@ PYTEST := $(VENV)/bin/pytest
 DEMO := build/demo
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo demo-project demo-clean test lint verify bench images requirements outdated tags release-check tools clean
+.PHONY: help demo demo-project demo-clean test lint verify bench images requirements outdated tags release-check tutorial tools clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,8 +37,9 @@ lint: $(STAMP)
 verify: $(STAMP) ## The slow checks: a browser, Keycloak, images, load, faults, fuzzing (root; Debian packages: see .ci/run)
 	@$(PYTEST) -q -m verify
 
-bench: $(STAMP) ## What `copier copy` costs per file, and what a request costs in a project (ARGS="--flame-graph FILE.svg")
+bench: $(STAMP) ## What `copier copy` and updates cost per file, and what a request costs in a project (ARGS="--flame-graph FILE.svg")
 	@$(VENV)/bin/python scripts/bench.py
+	@PYTHONPATH=tests $(VENV)/bin/python scripts/bench_updates.py
 	@$(VENV)/bin/python scripts/bench_requests.py $(ARGS)
 
 images: $(STAMP) ## What each layer of a project's images weighs (root; Debian: apt install aardvark-dns buildah debootstrap netavark podman runc)
@@ -55,6 +56,9 @@ tags: $(STAMP) ## Put vX.Y.Z on the commit of each release; what is there stays
 
 release-check: $(STAMP) ## What a release would cost projects, compared with the last one
 	@$(VENV)/bin/python scripts/check_release.py
+
+tutorial: $(STAMP) ## Run the commands of docs/tutorials/first-update.md and write what they print into it
+	@PYTHONPATH=tests $(VENV)/bin/python scripts/tutorial.py
 
 tools: ## Build the checkers that only Go's module proxy carries (promtool, docker compose, exporters); fetch Keycloak
 	@scripts/install-tools

@@ -1,5 +1,6 @@
 """The command line: one subcommand per module of `commands`, and what all of them do with a failure."""
 
+import errno
 import io
 import os
 import sys
@@ -18,6 +19,8 @@ from evergreen.errors import REFUSED, RefusedError
 from evergreen.git import PRIVATE
 from evergreen.origin import version
 
+OF_THE_MACHINE = frozenset([errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO])
+"""Faults that are no mistake of the command's: a full disk, a file that may not be written."""
 INTERRUPTED = 130
 """What a shell gives for a command that was stopped by Ctrl-C."""
 
@@ -69,6 +72,13 @@ def main(arguments: list[str] | None = None) -> int:
         print("Stopped. If the update had begun to change files, the next evergreen command completes it.", file=sys.stderr)
         return INTERRUPTED
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in OF_THE_MACHINE:
+            print(
+                f"{error.strerror}: {error.filename or 'a file'}. Mend that. If an update had begun to change files, the next "
+                "evergreen command completes it, and evergreen abort takes it back; else the project is as it was.",
+                file=sys.stderr,
+            )
+            return REFUSED
         if os.environ.get("EVERGREEN_TRACEBACK"):
             traceback.print_exc()
         print(

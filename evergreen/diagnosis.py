@@ -31,7 +31,7 @@ def faults(project: Project, waiting: Journal | None) -> Iterator[str]:
         return
     try:
         source = Source.of(answers.source, project.root)
-        tags = {release.tag for release in source.releases}
+        tags = {release.tag for release in source.versions}
     except RefusedError as error:
         yield str(error)
         return

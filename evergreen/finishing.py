@@ -65,10 +65,9 @@ def commit(project: Project, journal: Journal) -> None:
 def message(journal: Journal) -> str:
     """Return the commit's message; it says where what the update removed can be found for good."""
     lines = [f"Update the template from {journal.old} to {journal.new}"]
-    yours = [name for name in journal.kept if f"/{journal.keeps_in}/yours/" in name]
-    if yours:
+    if journal.removed:
         lines += ["", "The template no longer has these files, which had edits. To see one:", ""]
-        lines += [f"    git show {journal.head[:12]}:{name.split('/yours/', 1)[1]}" for name in yours]
+        lines += [f"    git show {journal.head[:12]}:{name}" for name in journal.removed]
     return "\n".join(lines) + "\n"
 
 

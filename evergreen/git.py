@@ -71,6 +71,8 @@ class Git:
         result = self.start(*arguments, given=given, hooks=hooks, settings=settings)
         if result.returncode:
             said = (result.stderr or result.stdout).decode(errors="replace").strip()
+            if "filter" in said and "failed" in said:
+                said += "\nA filter that .gitattributes names does not work here. Install what it needs, and try again."
             raise GitError(f"`git {' '.join(arguments)}` in {self.folder} ended with {result.returncode}:\n{said}")
         return result.stdout
 

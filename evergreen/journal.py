@@ -19,6 +19,8 @@ from evergreen.errors import RefusedError
 from evergreen.project import Project
 
 State = Literal["applying", "applied", "finishing", "aborting"]
+FOLDER = "evergreen"
+"""The folder's name in the project's git folder."""
 FORMAT = 1
 PATIENCE = 10.0
 """Seconds to wait for another evergreen, or for what a killed one has left running."""
@@ -43,6 +45,8 @@ class Journal:
     """Ignored files that the update writes."""
     keeps_in: str = ""
     """The folder of this update in `.evergreen/`: its version, with a number if an earlier update has taken that name."""
+    removed: list[str] = field(default_factory=list)
+    """Files with the team's edits that the update removes."""
     kept: list[str] = field(default_factory=list)
     """Files in that folder, relative to the repository."""
     format: int = FORMAT
@@ -54,7 +58,7 @@ class Journal:
 
 def folder(project: Project) -> Path:
     """Return where a project's journal is: in the git folder, of a linked worktree in its own."""
-    return project.git_folder / "evergreen"
+    return project.git_folder / FOLDER
 
 
 def work(project: Project) -> Path:

@@ -1,20 +1,21 @@
-"""Files that an update keeps aside, in `.evergreen/<version>/` of the project: `yours` and `template`.
+"""Files that an update keeps aside, in `.evergreen/<version>/` of the project: `yours` and `template`, by path in the project.
 
-The folder ignores itself, so it is never committed and no check of the project looks into it.
+Migrations keep theirs in the same place (`migrations/repository.py`), by plain `copier update`, too. The folder ignores itself,
+so it is never committed and no check of the project looks into it.
 """
 
 import contextlib
-from collections.abc import Callable
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from evergreen import journal as journals
 from evergreen.files import present, prune
 from evergreen.journal import Journal
-from evergreen.planning import Plan
 from evergreen.project import Project
-from evergreen.trees import Entry
 
 FOLDER = ".evergreen"
+OUTSIDE = "outside-the-project"
 IGNORE = "# What updates kept aside. Take what you need, and delete the rest when you like.\n*\n"
 
 
@@ -24,12 +25,23 @@ def free_folder(project: Project, version: str) -> str:
     return next(name for name in names if not (project.root / FOLDER / name).exists())
 
 
-def keep(project: Project, plan: Plan, journal: Journal, write: Callable[[dict[str, Entry], Path], None]) -> None:
-    """Prepare the files to keep: the team's that go, and the template's that are not put in place."""
-    groups = {"yours": plan.merge.removed, "template": plan.merge.binaries | plan.ignored.unlike}
-    for group, found in groups.items():
-        write(found, journals.work(project) / "kept" / group)
-        journal.kept += [f"{project.prefix}{FOLDER}/{journal.keeps_in}/{group}/{path}" for path in found]
+def inside(project: Project, path: str) -> str:
+    """Return a path of the repository as one of the project; the team may have moved a file out of it."""
+    return path.removeprefix(project.prefix) if path.startswith(project.prefix) else f"{OUTSIDE}/{path}"
+
+
+def prepare_kept(project: Project, journal: Journal, group: str, found: Mapping[str, bytes | Path]) -> None:
+    """Prepare files to keep: by path in the repository, what they hold, or where that is."""
+    folder = journals.work(project) / "kept" / group
+    for path, content in found.items():
+        name = inside(project, path)
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, Path):
+            shutil.copy2(content, target, follow_symlinks=False)
+        else:
+            target.write_bytes(content)
+        journal.kept.append(f"{project.prefix}{FOLDER}/{journal.keeps_in}/{group}/{name}")
 
 
 def kept_files(project: Project, journal: Journal) -> None:
@@ -38,7 +50,8 @@ def kept_files(project: Project, journal: Journal) -> None:
         return
     folder = project.root / FOLDER
     folder.mkdir(exist_ok=True)
-    (folder / ".gitignore").write_text(IGNORE, encoding="utf-8")
+    if not present(folder / ".gitignore"):
+        (folder / ".gitignore").write_text(IGNORE, encoding="utf-8")
     prepared = journals.work(project) / "kept"
     for path in (item for group in ("yours", "template") for item in sorted((prepared / group).rglob("*"))):
         target = folder / journal.keeps_in / path.relative_to(prepared)

@@ -19,6 +19,7 @@ from evergreen.git import Git
 from evergreen.trees import Entry, changed_tree, commit, entries
 
 YOURS = "yours"
+SUBMODULE = "160000"
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,12 @@ class Merge:
     """Files that the team had edited and the template no longer has, with the team's content."""
     stays_deleted: list[str] = field(default_factory=list)
     stays_moved: list[str] = field(default_factory=list)
+    aside: dict[str, bytes] = field(default_factory=dict)
+    """What migrations kept aside besides."""
     binaries: dict[str, Entry] = field(default_factory=dict)
     """Binaries that both had changed, with the template's content."""
+    by_syntax: list[str] = field(default_factory=list)
+    """Files that git left in conflict and that were merged by their syntax."""
     relocated: list[str] = field(default_factory=list)
     """What git says of files that it put into a folder that the other side has moved."""
 
@@ -80,6 +85,7 @@ def merge(git: Git, sides: Sides) -> Merge:
     names = {base: sides.old_label, ours: YOURS, new: sides.new_label}
     merged = Merge(tree)
     settle(git, merged, [stage_of(line) for line in unmerged], sides, list(messages(tail)))
+    move_back(git, merged, f"~{ours}")
     return rename_markers(git, merged, names)
 
 
@@ -114,7 +120,9 @@ def settle(git: Git, merged: Merge, stages: list[Stage], sides: Sides, said: lis
     changes: dict[str, Entry | None] = {}
     for path, numbered in by_path.items():
         kinds = set(numbered)
-        if kinds == {1, 2} and path in in_old and path not in in_new:
+        if kinds == {1, 2} and path not in in_new and numbered[2].entry.mode == SUBMODULE:
+            merged.stays_moved.append(path)  # the file made way for it
+        elif kinds == {1, 2} and path in in_old and path not in in_new:
             merged.removed[path] = numbered[2].entry
             changes[path] = None
         elif kinds == {1, 2} and path not in in_new:
@@ -130,6 +138,20 @@ def settle(git: Git, merged: Merge, stages: list[Stage], sides: Sides, said: lis
     merged.tree = changed_tree(git, merged.tree, changes)
 
 
+def move_back(git: Git, merged: Merge, suffix: str) -> None:
+    """Give the team's files, links and submodules their own name back if nothing is left that git moved them for."""
+    moved = {stage.path: stage for stage in merged.stages if stage.number == 2 and stage.path.endswith(suffix)}
+    alone = {path for path in moved if sum(stage.path == path for stage in merged.stages) == 1}
+    taken = entries(git, merged.tree) if alone else {}
+    changes: dict[str, Entry | None] = {}
+    for path in alone:
+        own = path.removesuffix(suffix)
+        if not any(other == own or other.startswith(f"{own}/") for other in taken):
+            changes |= {path: None, own: moved[path].entry}
+    merged.stages = [stage for stage in merged.stages if stage.path not in changes]
+    merged.tree = changed_tree(git, merged.tree, changes)
+
+
 def rename_markers(git: Git, merged: Merge, names: dict[str, str]) -> Merge:
     """Put names that mean something where git could only put a commit's id: in conflict markers and in file names."""
     changes: dict[str, Entry | None] = {}
@@ -138,7 +160,7 @@ def rename_markers(git: Git, merged: Merge, names: dict[str, str]) -> Merge:
     for path, entry in entries(git, merged.tree).items() if conflicting else ():
         if path not in conflicting:
             continue
-        content = git.run("cat-file", "blob", entry.blob) if entry.mode != "160000" else b""
+        content = git.run("cat-file", "blob", entry.blob) if entry.mode != SUBMODULE else b""
         relabelled = relabel(content, names)
         if relabelled != content or renamed[path] != path:
             blob = git.text("hash-object", "-w", "--stdin", "--no-filters", given=relabelled) if content else entry.blob

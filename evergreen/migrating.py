@@ -13,25 +13,23 @@ from copier._main import Worker, as_operation
 from plumbum import local
 
 from evergreen.git import Git
+from evergreen.keeping import FOLDER
 from evergreen.merging import Stage, stage_of
 from evergreen.project import Project
 from evergreen.rendering import explained, output_to_stderr
 from evergreen.scratch import check_out
 from evergreen.trees import Entry, tree_of_checkout
 
-PRIVATE_FOLDER = "EVERGREEN_PRIVATE"
-"""Tells migrations where to keep what must outlive the checkout."""
+KEEPS_IN = "EVERGREEN_KEEPS_IN"
+"""Tells migrations in which folder of `.evergreen/` to keep files aside, so that what they print is right."""
 
 
 class Migrations:
     """The migrations of one update. Without any, nothing is checked out and nothing runs."""
 
-    def __init__(self, git: Git, project: Project, old: Worker, new: Worker, folder: Path) -> None:
-        self.git, self.project, self.old, self.new = git, project, old, new
-        self.checkout = folder / "checkout"
-        lasting = "GIT_OBJECT_DIRECTORY" not in git.variables  # a preview leaves nothing in the project
-        common = Path(git.text("rev-parse", "--path-format=absolute", "--git-common-dir"))
-        self.private = (common if lasting else folder) / "evergreen"
+    def __init__(self, git: Git, project: Project, workers: tuple[Worker, Worker], checkout: Path, keeps_in: str) -> None:
+        self.git, self.project, self.checkout, self.keeps_in = git, project, checkout, keeps_in
+        self.old, self.new = workers
 
     @property
     def there_are_any(self) -> bool:
@@ -43,7 +41,7 @@ class Migrations:
         tree = self.git.text("rev-parse", f"{head}^{{tree}}")
         if not self.there_are_any:
             return tree
-        check_out(self.git, head, tree, self.checkout)
+        check_out(self.git, head, tree, self.checkout, filtered=False)
         self._run("before")
         return tree_of_checkout(self.git, self.checkout, tree)
 
@@ -58,6 +56,12 @@ class Migrations:
             self._stored(own, line) for line in own.fields("ls-files", "-u", "-z")
         ]
 
+    def kept(self) -> dict[str, bytes]:
+        """Return what the migrations have kept aside, by path in the repository."""
+        folder = self.checkout / self.project.prefix / FOLDER / self.keeps_in / "yours"
+        files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+        return {self.project.prefix + path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
     def _stored(self, own: Git, line: str) -> Stage:
         stage = stage_of(line)
         self.git.run("hash-object", "-w", "--stdin", given=own.run("cat-file", "blob", stage.entry.blob))
@@ -68,7 +72,7 @@ class Migrations:
         here.template = self.new.template
         if stage == "after":
             here.answers = self.new.answers
-        with local.env(**{PRIVATE_FOLDER: str(self.private)}):  # Copier gives migrations plumbum's environment, not the process'
+        with local.env(**{KEEPS_IN: self.keeps_in}):  # Copier gives migrations plumbum's environment, not the process'
             execute(here, stage, self.old)
 
 

@@ -6,6 +6,7 @@ already; any other template needs the word.
 
 import importlib.metadata
 import json
+from urllib.parse import unquote
 
 from evergreen.errors import RefusedError
 from evergreen.rendering import trusted
@@ -21,7 +22,9 @@ def origin() -> str | None:
     except importlib.metadata.PackageNotFoundError:
         return None
     url = json.loads(recorded).get("url") if recorded else None
-    return url.removeprefix("file://") if isinstance(url, str) else None
+    if not isinstance(url, str):
+        return None
+    return unquote(url.removeprefix("file://")) if url.startswith("file://") else url
 
 
 def same(first: str, second: str) -> bool:

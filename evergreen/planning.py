@@ -10,11 +10,14 @@ from typing import Any
 
 from copier._main import Worker
 
+from evergreen import syntax
 from evergreen.changelog import Section, between
 from evergreen.git import Git
 from evergreen.ignored import Ignored, compare
+from evergreen.keeping import free_folder
 from evergreen.merging import Merge, Sides, merge
 from evergreen.migrating import Migrations, followed
+from evergreen.progress import progress
 from evergreen.project import Answers, Project
 from evergreen.questions import require_sensible
 from evergreen.rendering import explained, render, worker, working_in
@@ -29,6 +32,7 @@ class Wish:
     release: Release
     answers: dict[str, Any] = field(default_factory=dict)
     ask: bool = False
+    syntax_aware: bool = False
 
 
 @dataclass(frozen=True)
@@ -43,12 +47,15 @@ class Plan:
     ignored: Ignored
     answers: Answers
     notes: list[Section]
+    keeps_in: str
+    """The folder in `.evergreen/` for what it keeps aside."""
     message: str
     """What the template says after an update."""
 
 
 def say(message: str) -> None:
-    """Tell the user what takes a while."""
+    """Tell the user what takes a while, and what to do next. After what was printed so far, in a log of both streams, too."""
+    sys.stdout.flush()
     print(message, file=sys.stderr, flush=True)
 
 
@@ -74,6 +81,7 @@ class _Planner:
         self.old_name, self.new_name = name_of(self.answers.commit), str(wish.release)
 
     def plan(self) -> Plan:
+        self.project.require_mergeable()
         old_folder, new_folder = self.folder / "old", self.folder / "new"
         with (
             self._worker(self.answers.commit, old_folder, data=self.answers.values) as old,
@@ -81,11 +89,13 @@ class _Planner:
                 self.wish.release.tag, new_folder, data=self.wish.answers, defaults=not self.wish.ask, skip_answered=self.wish.ask
             ) as new,
         ):
+            progress(f"Fetching the template's version {self.new_name} ...")
             self._check_names(new)
             with explained(f"The template's version {self.old_name} cannot be rendered with the project's answers"):
                 old.exclude = list(new.template.exclude)  # what the new version leaves to the team is no deletion
             self._render(old, self.old_name)
-            migrations = Migrations(self.git, self.project, old, new, self.folder)
+            keeps_in = free_folder(self.project, self.new_name)
+            migrations = Migrations(self.git, self.project, (old, new), self.folder / "checkout", keeps_in)
             team = migrations.before(self.head)
             self._place_answers(team, new_folder)
             self._render(new, self.new_name)
@@ -97,7 +107,7 @@ class _Planner:
             changelog = new.template.local_abspath / "CHANGELOG.md"
             text = changelog.read_text(encoding="utf-8", errors="replace") if changelog.is_file() else ""
         notes = between(text, version_of(self.answers.commit), self.wish.release.version)
-        return Plan(self.head, merged.tree, self.old_name, self.new_name, merged, ignored, new_answers, notes, message)
+        return Plan(self.head, merged.tree, self.old_name, self.new_name, merged, ignored, new_answers, notes, keeps_in, message)
 
     def _worker(self, ref: str, folder: Path, **options: Any) -> Worker:
         return worker(self.source, ref, folder / self.project.prefix, answers_file=Path(self.project.answers_file), **options)
@@ -128,6 +138,11 @@ class _Planner:
         gone = entries(self.git, before).keys() - entries(self.git, merged.tree).keys() if merged.tree != before else set()
         replaced = gone | {stage.path for stage in left}
         merged.stages = [stage for stage in merged.stages if stage.path not in replaced] + left
+        if kept := migrations.kept():
+            in_head, in_result = entries(self.git, self.head), entries(self.git, merged.tree)
+            gone = {path for path in kept if path in in_head and path not in in_result}
+            merged.removed |= {path: in_head[path] for path in gone}
+            merged.aside = {path: content for path, content in kept.items() if path not in gone}
 
     def _skips(self, new: Worker) -> Callable[[str], bool]:
         """Return what tells the files that the template never touches once they are there (`_skip_if_exists`)."""
@@ -153,4 +168,7 @@ class _Planner:
             old_label=f"evergreen {self.old_name}",
             new_label=f"evergreen {self.new_name}",
         )
-        return merge(self.git, sides), ignored
+        merged = merge(self.git, sides)
+        if self.wish.syntax_aware:
+            syntax.settle(self.git, merged)
+        return merged, ignored

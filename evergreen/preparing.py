@@ -1,15 +1,17 @@
 """Prepares an update's result in the git folder, where nothing of the project's is touched, up to the point of no return."""
 
+import os
 import shutil
 from pathlib import Path
 
 from evergreen import journal as journals
 from evergreen.applying import go_on
 from evergreen.errors import RefusedError, values
-from evergreen.files import present
+from evergreen.files import is_entry, present
 from evergreen.git import Git, zero_terminated
 from evergreen.journal import Journal
-from evergreen.keeping import free_folder, keep
+from evergreen.keeping import FOLDER, prepare_kept
+from evergreen.merging import SUBMODULE
 from evergreen.placing import index_of
 from evergreen.planning import Plan
 from evergreen.project import Project
@@ -36,7 +38,8 @@ def apply(project: Project, plan: Plan, branch: str | None, commits: bool) -> Jo
         commits=commits,
         conflicts=plan.merge.conflicts,
         ignored=sorted(plan.ignored.written),
-        keeps_in=free_folder(project, plan.new),
+        keeps_in=plan.keeps_in,
+        removed=sorted(plan.merge.removed),
     )
     forget_preparations(project)
     prepare(project, plan, changed, journal)
@@ -68,15 +71,40 @@ def require_room(project: Project, changed: dict[str, Difference]) -> None:
                 else [target]
             )
             blocked += [name for item in inside if (name := item.relative_to(project.top).as_posix()) not in going]
+    aside = project.root / FOLDER
+    if present(aside) and (aside.is_symlink() or not aside.is_dir()):
+        raise RefusedError(f"{aside} is where updates keep files aside, and here it is no folder. Move it elsewhere.")
     if blocked:
         raise RefusedError(
             f"The update would replace what git does not track: {values(sorted(set(blocked)))}. "
             "Move it elsewhere, or commit it, and try again."
         )
+    if modules := sorted(
+        path
+        for path, difference in changed.items()
+        if SUBMODULE in {side.mode for side in (difference.old, difference.new) if side}
+    ):
+        raise RefusedError(f"The update would change submodules: {values(modules)}. Move them elsewhere first: git mv")
+    require_writable(project, changed)
     if hidden := sorted(project.hidden() & changed.keys()):
         raise RefusedError(
             f"git was told not to look at {values(hidden)}, which the update changes. "
             "First: git update-index --no-assume-unchanged --no-skip-worktree <file>"
+        )
+
+
+def require_writable(project: Project, changed: dict[str, Difference]) -> None:
+    """Refuse when a folder in which files come or go cannot be written to."""
+    folders = set()
+    for path in changed:
+        folder = (project.top / path).parent
+        while not folder.is_dir():
+            folder = folder.parent
+        folders.add(folder)
+    closed = sorted(str(folder.relative_to(project.top)) for folder in folders if not os.access(folder, os.W_OK | os.X_OK))
+    if closed:
+        raise RefusedError(
+            f"Files in these folders cannot be replaced: {values(closed)}. Make them writable (chmod u+wx), and try again."
         )
 
 
@@ -104,10 +132,24 @@ def prepare(project: Project, plan: Plan, changed: dict[str, Difference], journa
     wanted = [path for path, difference in changed.items() if difference.new]
     check_out(git, stage, wanted)
     write_entries(project.git, plan.ignored.written, stage)
-    keep(project, plan, journal, lambda found, target: write_entries(project.git, found, target))
-    lines = [f"0 {'0' * 40}\t{path}" for path in plan.merge.conflicts]
+    keep(git, project, plan, journal)
+    lines = [f"0 {'0' * len(plan.tree)}\t{path}" for path in plan.merge.conflicts]
     lines += [f"{stage.entry.mode} {stage.entry.blob} {stage.number}\t{stage.path}" for stage in plan.merge.stages]
     git.run("update-index", "-z", "--index-info", given=zero_terminated(lines))
+
+
+def keep(git: Git, project: Project, plan: Plan, journal: Journal) -> None:
+    """Prepare the files to keep: the team's that go, as they are on disk, and the template's that are not put in place."""
+
+    def written(found: dict[str, Entry]) -> dict[str, bytes]:
+        """Return what git would write into the working tree."""
+        return {path: git.run("cat-file", "--filters", f"--path={path}", entry.blob) for path, entry in found.items()}
+
+    gone = plan.merge.removed
+    on_disk = {path: project.top / path for path in gone if is_entry(project.top / path)}
+    lost = {path: entry for path, entry in gone.items() if path not in on_disk}
+    prepare_kept(project, journal, "yours", {**on_disk, **written(lost), **plan.merge.aside})
+    prepare_kept(project, journal, "template", written(plan.merge.binaries | plan.ignored.unlike))
 
 
 def check_out(git: Git, folder: Path, paths: list[str]) -> None:

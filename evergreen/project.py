@@ -81,8 +81,14 @@ class Project:
                 f"Change into the project. If the file was deleted: git checkout <commit> -- {answers_file}."
             )
         git = Git(root)
-        if not git.succeeds("rev-parse", "--show-toplevel"):
-            raise RefusedError(f"{root} is not in git. Updates merge into commits: git init && git add -A && git commit -m Start")
+        found = git.start("rev-parse", "--show-toplevel")
+        if found.returncode:
+            said = found.stderr.decode(errors="replace").strip()
+            raise RefusedError(
+                f"{root} is not in git. Updates merge into commits: git init && git add -A && git commit -m Start"
+                if "not a git repository" in said
+                else f"git does not open {root}: {said}"
+            )
         top = Path(git.text("rev-parse", "--show-toplevel")).resolve()
         return cls(root, top, Git(top), Path(git.text("rev-parse", "--absolute-git-dir")), answers_file)
 
@@ -112,6 +118,17 @@ class Project:
             raise RefusedError(f"{self.top} has no commit yet. Updates merge into commits: git add -A && git commit -m Start")
         return self.git.text("rev-parse", "HEAD")
 
+    def require_mergeable(self) -> None:
+        """Refuse what no update can be worked out for: a part of a checkout, a commit without the answers as a file."""
+        if self.git.setting("core.sparseCheckout") == "true":
+            raise RefusedError("Only a part of the project is checked out (sparse checkout). First: git sparse-checkout disable")
+        mode = self.git.text("ls-tree", "--format=%(objectmode)", "HEAD", "--", f":(top,literal){self.answers_path}")
+        if not mode.startswith("100"):
+            raise RefusedError(
+                f"{self.answers_path} {'is a link or a folder' if mode else 'is not committed'} in git. "
+                f"Updates merge into commits: make it a file, then git add --force {self.answers_path} && git commit"
+            )
+
     def branch(self) -> str | None:
         """Return the full name of the branch that is checked out, or nothing when none is."""
         result = self.git.start("symbolic-ref", "--quiet", "HEAD")
@@ -129,8 +146,10 @@ class Project:
                 f"{len(changed)} {'file is' if len(changed) == 1 else 'files are'} not committed: {values(changed)}. "
                 "Commit or stash them (git stash --include-untracked), so that the update can be taken back."
             )
-        if self.git.setting("core.sparseCheckout") == "true":
-            raise RefusedError("Only a part of the project is checked out (sparse checkout). First: git sparse-checkout disable")
+        self.require_mergeable()
+        lock = self.git_folder / "index.lock"
+        if lock.exists():
+            raise RefusedError(f"Another git command holds {lock}. If none runs any more, delete that file, and try again.")
 
     def hidden(self) -> set[str]:
         """Return the files whose changes git was told not to look at."""

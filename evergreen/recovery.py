@@ -1,5 +1,6 @@
 """Goes on where an interrupted command stopped. Every command that works on a project begins here."""
 
+import contextlib
 import time
 from pathlib import Path
 
@@ -64,7 +65,8 @@ def remove_stale_locks(project: Project, journal: Journal) -> None:
     while any(lock.exists() for lock in locks) and time.monotonic() < deadline:
         time.sleep(0.05)
     for lock in locks:
-        lock.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            lock.unlink()
 
 
 def clean_up(project: Project) -> None:

@@ -1,8 +1,8 @@
 """Renders the template by Copier, as `copier update` would, into folders of our own.
 
 Copier's functions hide three things that an update needs: the template's checkout (for migrations and the changelog), the
-operation's name (which a template's `_exclude` may ask for), and the running of migrations. So this module, and only it and
-`migrating.py`, reach for Copier's inner names; pyproject.toml holds Copier below its next major version, and a test names each.
+operation's name (which a template's `_exclude` may ask for), and the running of migrations. So the companion reaches for Copier's
+inner names. tests/update/test_copiers_inner_names.py lists each, and pyproject.toml holds Copier below its next major version.
 """
 
 import contextlib
@@ -56,6 +56,10 @@ def explained(doing: str) -> Iterator[None]:
         if isinstance(error, KeyboardInterrupt):
             raise
         reason = str(error).strip() or type(error).__name__
+        if "Unknown revision" in reason:
+            reason += (
+                ". The template does not hold it any more. Put the nearest release into _commit of the answers file; commit it."
+            )
         raise RefusedError(f"{doing}: {reason}") from error
 
 

@@ -23,6 +23,7 @@ class Report:
     renamed: dict[str, str]
     conflicts: dict[str, list[str]]
     """Hunks by file; none for a conflict that is not about lines."""
+    merged_by_syntax: list[str]
     edited_removed: list[str]
     stays_deleted: list[str]
     stays_moved: list[str]
@@ -56,11 +57,12 @@ def report(git: Git, before: Answers, plan: Plan) -> Report:
     return Report(
         old=plan.old,
         new=plan.new,
-        added=by_status["A"],
-        changed=[path for path in sorted(by_status["M"] + by_status["T"]) if path not in conflicts],
+        added=[path for path in by_status["A"] if path not in conflicts],
+        changed=[path for path in sorted(by_status["M"] + by_status["T"]) if path not in {*conflicts, *merge.by_syntax}],
         removed=[path for path in by_status["D"] if path not in merge.removed],
         renamed=renamed,
         conflicts=conflicts,
+        merged_by_syntax=merge.by_syntax,
         edited_removed=sorted(merge.removed),
         stays_deleted=sorted(merge.stays_deleted),
         stays_moved=sorted(merge.stays_moved),

@@ -3,14 +3,16 @@
 from pathlib import Path
 
 from evergreen.git import Git
+from evergreen.trees import without_filters
 
 SETTINGS = ("core.autocrlf", "core.eol", "core.fileMode", "core.symlinks", "user.name", "user.email")
 
 
-def check_out(git: Git, commit: str, tree: str, folder: Path) -> None:
+def check_out(git: Git, commit: str, tree: str, folder: Path, *, filtered: bool = True) -> None:
     """Make a folder a repository of its own that borrows the project's objects: HEAD a commit, index and files a tree.
 
-    Nothing is written to the project. It has the project's settings of line endings and names, and no remote.
+    Nothing is written to the project. It has the project's settings of line endings and names, and no remote. Where what is
+    changed in it shall be read back (`tree_of_checkout`), the files are as the repository holds them, without filters.
     """
     folder.mkdir(parents=True)
     own = Git(folder)
@@ -24,6 +26,8 @@ def check_out(git: Git, commit: str, tree: str, folder: Path) -> None:
     for name in SETTINGS:
         if (value := git.setting(name)) is not None:
             own.run("config", name, value)
+    for name, value in {} if filtered else without_filters(git).items():
+        own.run("config", name, value)
     own.run("config", "core.hooksPath", "/dev/null")
     own.run("update-ref", "HEAD", commit)
     own.run("read-tree", "--reset", "-u", tree)

@@ -12,6 +12,7 @@ from packaging.version import InvalidVersion, Version
 
 from evergreen.errors import GitError, RefusedError
 from evergreen.git import Git
+from evergreen.progress import progress
 
 TAG = re.compile(r"v\d+(\.\d+)*\S*")
 DESCRIBED = re.compile(r"(?P<tag>.+)-\d+-g[0-9a-f]+")
@@ -66,31 +67,41 @@ class Source:
         return str(Template(url=self.location).url_expanded)
 
     @cached_property
-    def releases(self) -> list[Release]:
-        """Every released version, oldest first; pre-releases are left out.
+    def versions(self) -> list[Release]:
+        """Every tagged version, oldest first, pre-releases among them.
 
         Raises:
             RefusedError: the template cannot be reached, or is not in git.
         """
+        progress(f"Asking {self.location} for its releases ...")
         try:
             listed = Git(self.base).text("ls-remote", "--tags", "--refs", "--", self.address)
         except GitError as error:
+            said = str(error).partition("\n")[2].splitlines() or [str(error)]
             raise RefusedError(
-                f"The template at {self.location} cannot be reached: {str(error).splitlines()[-1]}\n"
+                f"The template at {self.location} cannot be reached: {said[0]}\n"
                 "Is the address in _src_path of .copier-answers.yml still right, and may you read it? "
                 f"Try: git ls-remote {self.address}"
             ) from error
         tags = [line.split("refs/tags/", 1)[1] for line in listed.splitlines()]
         found = [Release(version, tag) for tag in tags if TAG.fullmatch(tag) and (version := version_of(tag))]
-        return sorted(release for release in found if not release.version.is_prerelease)
+        return sorted(found)
+
+    @property
+    def releases(self) -> list[Release]:
+        """Every released version, oldest first; a pre-release is only taken when it is named."""
+        return [release for release in self.versions if not release.version.is_prerelease]
 
     def release(self, wanted: str | None) -> Release:
         """Return a release by version, with or without the `v`, or the newest."""
         if not self.releases:
-            raise RefusedError(f"The template at {self.location} has no release: no tag like v1.0.0. Ask its maintainers.")
+            raise RefusedError(
+                f"The template at {self.location} has no release: no tag like v1.0.0. In a clone, git fetch --tags brings them; "
+                "in one of Evergreen's own, make tags makes them. Else ask its maintainers."
+            )
         if wanted is None:
             return self.releases[-1]
-        for release in self.releases:
+        for release in self.versions:
             if wanted in {release.tag, str(release)}:
                 return release
         known = ", ".join(str(release) for release in self.releases[-8:])

@@ -66,10 +66,11 @@ def changed_tree(git: Git, tree: str, changes: Mapping[str, Entry | None]) -> st
         return tree
     with temporary_index(git) as own:
         own.run("read-tree", tree)
+        none = "0" * len(tree)  # a repository's ids have 40 digits, or 64
         # Removals first: a file may give way to a folder of the same name.
         for removing in (True, False):
             lines = [
-                f"{entry.mode} {entry.blob}\t{path}" if entry else f"0 {'0' * 40}\t{path}"
+                f"{entry.mode} {entry.blob}\t{path}" if entry else f"0 {none}\t{path}"
                 for path, entry in changes.items()
                 if (entry is None) == removing
             ]
@@ -83,11 +84,20 @@ def elsewhere(git: Git, folder: Path) -> Git:
     return replace(there, folder=folder)
 
 
+def without_filters(git: Git) -> dict[str, str]:
+    """Return settings that switch off every filter of the user's (Git LFS, encryption): an empty command is none."""
+    named = git.start("config", "--name-only", "--get-regexp", r"^filter\.").stdout.decode().split("\n")
+    drivers = {name.rpartition(".")[0] for name in named if name}
+    return {f"{driver}.{key}": "" for driver in sorted(drivers) for key in ("clean", "smudge", "process")} | {
+        f"{driver}.required": "false" for driver in sorted(drivers)
+    }
+
+
 def tree_of_checkout(git: Git, folder: Path, start: str) -> str:
-    """Return the tree of a checkout that has been worked in since it held `start`; ignored files are left out."""
+    """Return the tree of a checkout without filters that was worked in since it held `start`; ignored files are left out."""
     with temporary_index(elsewhere(git, folder)) as own:
         own.run("read-tree", start)
-        own.run("add", "--all", ".")
+        own.run("add", "--all", ".", settings=without_filters(git))
         return own.text("write-tree")
 
 

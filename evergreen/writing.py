@@ -9,7 +9,8 @@ from evergreen.report import Report
 SHOWN = 40
 """Names of one kind that the text and the Markdown list; the JSON has them all."""
 KINDS = [
-    ("conflicts", "In conflict: both you and the template changed the same lines"),
+    ("conflicts", "In conflict: you and the template changed the same"),
+    ("merged_by_syntax", "Merged by syntax where git had a conflict: look at each"),
     ("edited_removed", "Removed with your edits in them; your version is kept in .evergreen/"),
     ("binaries", "Binaries that both changed: yours stays, the template's is in .evergreen/"),
     ("ignored_unlike", "Ignored files of yours that the template writes too: yours stays, the template's is in .evergreen/"),
@@ -51,7 +52,7 @@ def as_text(report: Report, *, would: bool) -> str:
         report: what is reported.
         would: whether it is a preview: then conflicts are shown with their lines.
     """
-    lines = [f"{report.old} -> {report.new}" + (": nothing changes but the version" if report.quiet else "")]
+    lines = [f"{report.old} -> {report.new}{outcome(report)}"]
     for title, found in [*((title, items(report, name)) for name, title in KINDS), *answers(report)]:
         if found:
             lines += ["", f"{title} ({len(found)}):", *(f"  {line}" for line in shortened(found))]
@@ -66,6 +67,13 @@ def as_text(report: Report, *, would: bool) -> str:
             indented(note["text"]),
         ]
     return "\n".join(lines)
+
+
+def outcome(report: Report) -> str:
+    """Return in a few words how an update ends."""
+    if report.quiet:
+        return ": nothing changes but the version"
+    return "" if report.conflicts else ", without conflicts"
 
 
 def as_markdown(report: Report) -> str:

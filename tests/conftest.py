@@ -38,6 +38,20 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> History:
 
 
 @pytest.fixture(scope="session")
+def generated_by(released: History, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Return the project of a release and some answers, rendered once per session. Tests only read it."""
+    projects: dict[str, Path] = {}
+
+    def project(version: str, **answers: Any) -> Path:
+        key = f"{version} {sorted(answers.items())}"
+        if key not in projects:
+            projects[key] = render(released.folder, tmp_path_factory.mktemp("release") / "project", f"v{version}", **answers)
+        return projects[key]
+
+    return project
+
+
+@pytest.fixture(scope="session")
 def workshop(template: Path) -> Iterator[Callable[..., Project]]:
     """Return the installed project of some answers, in a folder with a space in its name, made once per session.
 

@@ -32,8 +32,9 @@ class UpdatingCommand(ProjectCommand):
 
     to = cli.SwitchAttr(["--to"], str, default=None, argname="VERSION", help="the version to update to; the newest by default")
     settings = cli.SwitchAttr(
-        ["--set"], str, list=True, argname="NAME=VALUE", help="change an answer; may be given several times"
+        ["--set"], str, list=True, argname="NAME=VALUE", help="change an answer; for example include_sentry=yes"
     )
+    syntax_aware = cli.Flag(["--syntax-aware"], help="let mergiraf merge by syntax what git leaves in conflict")
     trust = cli.Flag(["--trust"], help="allow the template's code: Jinja extensions and migrations")
 
 
@@ -56,9 +57,9 @@ def require_forward(source: Source, commit: str, release: Release) -> None:
             f"The project is at {commit.removeprefix('v')}, which is newer than {release}. An update cannot go back; git can: "
             "revert the commit of the update."
         )
-    known = {str(item) for item in source.releases}
+    known, newest = {str(item) for item in source.versions}, ", ".join(str(item) for item in source.releases[-5:])
     if str(current) not in known and not DESCRIBED.fullmatch(commit):
         raise RefusedError(
-            f"The project's version, {commit}, is not among the template's releases ({', '.join(sorted(known)[-5:])}). "
+            f"The project's version, {commit}, is not among the template's releases ({newest}). "
             "Was the tag removed, or is _src_path another template's? evergreen doctor says more."
         )

@@ -3,12 +3,13 @@
 import json
 from dataclasses import dataclass
 
+from packaging.version import Version
 from plumbum import cli
 
 from evergreen.changelog import between
 from evergreen.commands.base import ProjectCommand, current_version
 from evergreen.recovery import attended
-from evergreen.template import Source
+from evergreen.template import Source, version_of
 
 CURRENT, BEHIND = 0, 1
 
@@ -53,10 +54,13 @@ class Check(ProjectCommand):
 
 def sentence(found: Standing) -> str:
     """Return the standing as people say it."""
+    if not found.behind and Version(found.newest) < (version_of(found.current) or Version("0")):
+        return f"{found.current} is newer than the newest release, {found.newest}."
     if not found.behind:
         return f"{found.current} is current: the newest release is {found.newest}."
     count = len(found.behind)
-    text = f"{found.current} is {count} release{'s' if count > 1 else ''} behind {found.newest}: {', '.join(found.behind)}."
+    named = f": {', '.join(found.behind)}" if count > 1 else ""
+    text = f"{found.current} is {count} release{'s' if count > 1 else ''} behind {found.newest}{named}."
     if found.security:
         text += f"\nSecurity: {', '.join(found.security)}. Update soon."
     return text + "\nevergreen preview shows what an update would do; evergreen update does it."

@@ -46,7 +46,7 @@ class New(cli.Application):  # type: ignore[misc, unused-ignore]
         else:
             first_commit(target, f"Start from the template, {release}")
         print(f"{folder} is ready, at {release} of the template. Next:\n\n  cd {folder}\n  make         # what it can do")
-        print("  make dev     # start it")
+        print("  make dev     # start it\n\nNow and then, evergreen check tells whether the template has a newer release.")
         return errors.CLEAN
 
 
@@ -60,7 +60,7 @@ def own_template() -> str:
 
 def full_address(address: str) -> str:
     """Return an address that stays right when the project is moved or read from another folder, and that Copier takes for git."""
-    if address.startswith(("http://", "https://")) and not address.endswith(".git"):
+    if address.startswith(("http://", "https://", "ssh://")) and not address.endswith(".git"):
         return f"git+{address}"
     return str(Path(address).resolve()) if is_relative(address) else address
 

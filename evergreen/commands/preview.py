@@ -5,7 +5,7 @@ from pathlib import Path
 
 from plumbum import cli
 
-from evergreen import errors, questions, writing
+from evergreen import errors, questions, syntax, writing
 from evergreen.commands.base import UpdatingCommand, require_forward
 from evergreen.origin import require_trust
 from evergreen.planning import Wish, planned, say
@@ -27,6 +27,8 @@ class Preview(UpdatingCommand):
         """Print the preview."""
         project = self.find()
         require_none_waiting(attended(project))
+        if self.syntax_aware:
+            syntax.require_program()
         source = Source.of(project.answers.source, project.root)
         require_trust(source, said=self.trust)
         release = source.release(self.to)
@@ -36,7 +38,8 @@ class Preview(UpdatingCommand):
         with tempfile.TemporaryDirectory(prefix="evergreen-") as objects:
             lent = project.git.text("rev-parse", "--path-format=absolute", "--git-path", "objects")
             git = project.git.having(GIT_OBJECT_DIRECTORY=Path(objects), GIT_ALTERNATE_OBJECT_DIRECTORIES=lent)
-            with planned(project, git, source, Wish(release, questions.parse(self.settings))) as plan:
+            wish = Wish(release, questions.parse(self.settings), syntax_aware=self.syntax_aware)
+            with planned(project, git, source, wish) as plan:
                 found = report(git, project.answers, plan)
         if self.as_json:
             print(writing.as_json(found))

@@ -75,7 +75,9 @@ def copier(project: Path, cache: Path, path: str) -> subprocess.CompletedProcess
     )
 
 
-@pytest.mark.parametrize("uv_on_path", [True, False], ids=["uv on PATH", "uv only as uvx"])
+@pytest.mark.parametrize(
+    "uv_on_path", [True, pytest.param(False, marks=pytest.mark.verify)], ids=["uv on PATH", "uv only as uvx"]
+)
 def test_libraries_come_to_a_copier_that_has_none(template: SmallTemplate, tmp_path: Path, uv_on_path: bool) -> None:
     project = template.generate(tmp_path / "project")
     template.release("1.1.0", LIBRARIES)

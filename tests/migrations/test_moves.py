@@ -42,7 +42,7 @@ def by_companion(project: Path) -> None:
     assert outcome.status in {0, 1}, outcome.errors  # 1: conflicts
 
 
-@pytest.fixture(params=[by_copier, by_companion], ids=["copier", "evergreen"])
+@pytest.fixture(params=[pytest.param(by_copier, marks=pytest.mark.verify), by_companion], ids=["copier", "evergreen"])
 def update(request: pytest.FixtureRequest) -> Update:
     return cast("Update", request.param)
 
@@ -53,15 +53,18 @@ def move(template: SmallTemplate, text: str = edited((3, "line 3 of the release\
 
 def kept(project: Path) -> dict[str, bytes]:
     """Return what was kept aside; nothing is left on the way."""
-    folder = project / ".git/evergreen"
-    assert not (folder / "migrating").exists()
-    return files_of(folder / "kept") if (folder / "kept").exists() else {}
+    assert not (project / ".git/evergreen/migrating").exists()
+    folder = project / ".evergreen"
+    found = files_of(folder) if folder.exists() else {}
+    assert git(project, "ls-files", "--others", "--exclude-standard", ".evergreen") == ""
+    return {path: content for path, content in found.items() if path != ".gitignore"}
 
 
 def tree(project: Path) -> dict[str, bytes]:
     return {path: content for path, content in files_of(project).items() if path.split("/")[0] not in {".git", ".evergreen"}}
 
 
+@pytest.mark.parametrize("update", [by_copier, by_companion], ids=["copier", "evergreen"])
 def test_an_edit_moves_with_its_file(
     template: SmallTemplate, project: Path, update: Update, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -118,7 +121,7 @@ def test_a_file_of_the_team_s_at_the_new_place_is_left(template: SmallTemplate, 
     move(template)
     update(project)
     assert "the team's own" in (project / NEW).read_text()
-    assert kept(project) == {f"1.1.0/{OLD}": edited((15, "line 15 of the team\n")).encode()}
+    assert kept(project) == {f"1.1.0/yours/{OLD}": edited((15, "line 15 of the team\n")).encode()}
 
 
 def test_a_file_of_the_team_s_at_the_old_place_is_left(template: SmallTemplate, project: Path, update: Update) -> None:
@@ -158,9 +161,9 @@ def test_each_edit_of_a_split_file_goes_to_its_part(template: SmallTemplate, pro
     assert (project / "app/first.txt").read_text() == first.replace("line 3\n", "line 3 of the team\n")
     assert (project / "app/second.txt").read_text() == second.replace("line 18\n", "line 18 of the team\n")
     aside = kept(project)
-    assert set(aside) == {f"1.1.0/{OLD}", f"1.1.0/{OLD}.diff"}
-    assert b"+line 10 of the team\n" in aside[f"1.1.0/{OLD}.diff"]
-    assert b"18" not in aside[f"1.1.0/{OLD}.diff"]
+    assert set(aside) == {f"1.1.0/yours/{OLD}", f"1.1.0/yours/{OLD}.diff"}
+    assert b"+line 10 of the team\n" in aside[f"1.1.0/yours/{OLD}.diff"]
+    assert b"18" not in aside[f"1.1.0/yours/{OLD}.diff"]
 
 
 def test_an_edited_file_that_a_release_removes_is_kept_aside(
@@ -172,7 +175,7 @@ def test_an_edited_file_that_a_release_removes_is_kept_aside(
     head = git(project, "rev-parse", "HEAD")
     update(project)
     assert not (project / OLD).exists()
-    assert kept(project) == {f"1.1.0/{OLD}": text.encode()}
+    assert kept(project) == {f"1.1.0/yours/{OLD}": text.encode()}
     output = "".join(capfd.readouterr())
     assert f"{OLD}, which you had edited, is gone" in output
     assert "other.txt, which" not in output

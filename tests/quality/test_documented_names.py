@@ -1,7 +1,6 @@
 """Paths, make targets and environment variables that a page names exist: prose must not outlive the code."""
 
 import re
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,13 +9,20 @@ import pytest
 from support.combinations import features
 from support.markdown import table_rows, tokens
 from support.rendering import REPOSITORY, template_sources
+from support.tools import program
+
+from evergreen.journal import FOLDER as JOURNAL_FOLDER
 
 TARGET = re.compile(r"(?:^|&& |`)make ((?:[a-z][a-z0-9-]*)(?: [a-z][a-z0-9-]*)*)", re.MULTILINE)
 VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 #: Constants of the code that pages mention.
 ELSEWHERE = {"PUBLIC_ROUTES"}
 #: What the guides' readers make.
-MADE_BY_READERS = re.compile(r"notes|1001-|^build/|sentry")
+MADE_BY_READERS = re.compile(r"notes|1001-|^build/|sentry|schemathesis\.toml")
+#: A version in a file's name: such a page tells of any release's file, so its folder has to exist.
+PLACEHOLDER = "X_Y_Z"
+#: What the companion makes in a project's `.git`, where nothing else may be named.
+MADE_BY_THE_COMPANION = f".git/{JOURNAL_FOLDER}"
 
 
 def codes(page: Path) -> Iterator[tuple[bool, str]]:
@@ -35,7 +41,8 @@ def missing_paths(root: Path, page: Path) -> list[str]:
     for block, code in codes(page):
         if block or not re.fullmatch(r"[\w.-]+/[\w./-]*", code) or code.split("/")[0] not in folders:
             continue
-        if not (root / code).exists() and not MADE_BY_READERS.search(code):
+        path = Path(code).parent if PLACEHOLDER in Path(code).name else Path(code)
+        if not (root / path).exists() and not MADE_BY_READERS.search(code) and path.as_posix() != MADE_BY_THE_COMPANION:
             found.append(code)
     return found
 
@@ -48,10 +55,8 @@ def missing_targets(root: Path, page: Path) -> list[str]:
 
 def make_targets(root: Path) -> set[str]:
     """Return the targets that make itself knows in a folder."""
-    if shutil.which("make") is None:
-        pytest.skip("make is not installed")
     database = subprocess.run(
-        ["make", "--print-data-base", "--question", "--no-builtin-rules", ":"],
+        [program("make", "make"), "--print-data-base", "--question", "--no-builtin-rules", ":"],
         cwd=root,
         capture_output=True,
         text=True,
@@ -110,8 +115,10 @@ def test_missing_names_are_found(tmp_path: Path) -> None:
     (tmp_path / "app").mkdir()
     page = tmp_path / "page.md"
     page.write_text(
-        "`app/` `app/gone.py` `make dev` `KNOWN_ONE` `GONE_ONE=1` `and/or`\n\n    make dev    # runs\n    make test-all gone\n"
+        "`app/` `app/gone.py` `make dev` `KNOWN_ONE` `GONE_ONE=1` `and/or` `app/vX_Y_Z.py` `app/gone/vX_Y_Z.py` "
+        "`.git/evergreen/` `.git/elsewhere`\n\n    make dev    # runs\n    make test-all gone\n"
     )
-    assert missing_paths(tmp_path, page) == ["app/gone.py"]
+    (tmp_path / ".git").mkdir()
+    assert missing_paths(tmp_path, page) == ["app/gone.py", "app/gone/vX_Y_Z.py", ".git/elsewhere"]
     assert missing_targets(tmp_path, page) == ["gone"]
     assert missing_variables(page, {"KNOWN_ONE"}) == ["GONE_ONE"]

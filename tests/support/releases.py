@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from check_release import SUPPORTED_FROM
+from check_release import SUPPORTED_FROM, last_release
 from packaging.version import Version
 from releases import ReleaseError, releases, version_in
 
@@ -72,14 +72,24 @@ def supported_releases() -> list[str]:
 
 
 def each_release() -> list[Any]:
-    """Return the supported versions as parameters of a test: the newest for every run, the earlier ones for `make verify`."""
+    """Return the supported versions as parameters of a test: the newest for every run, the earlier ones for `make verify`.
+
+    The newest is the one before the present commit, if that is a release itself.
+    """
     versions = supported_releases()
     if not versions:
         raise ReleaseError(
             "The history holds no release: is this a clone of the repository, with pyproject.toml and CHANGELOG.md?"
         )
-    *earlier, newest = versions
-    return [newest, *(pytest.param(version, marks=pytest.mark.verify) for version in earlier)]
+    last = str(last_release(REPOSITORY).version) if len(versions) > 1 else versions[0]
+    newest = last if last in versions else versions[-1]
+    others = [version for version in reversed(versions) if version != newest]
+    return [newest, *(pytest.param(version, marks=pytest.mark.verify) for version in others)]
+
+
+def unsupported_releases() -> list[str]:
+    """Return the versions that promised no updates."""
+    return [str(release.version) for release in releases(REPOSITORY) if release.version < SUPPORTED_FROM]
 
 
 def history(folder: Path) -> History:

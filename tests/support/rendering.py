@@ -34,9 +34,9 @@ def copy_template(destination: Path) -> Path:
     return destination
 
 
-def render(template: Path, destination: Path, **answers: Any) -> Path:
-    """Generate a project without asking: every answer that is not given is its default."""
-    run_copy(str(template), destination, data=answers, defaults=True, unsafe=True, quiet=True, overwrite=True)
+def render(template: Path, destination: Path, ref: str | None = None, /, **answers: Any) -> Path:
+    """Generate a project without asking: every answer that is not given is its default. Without a ref from the newest release."""
+    run_copy(str(template), destination, vcs_ref=ref, data=answers, defaults=True, unsafe=True, quiet=True, overwrite=True)
     return destination
 
 

@@ -133,9 +133,9 @@ def test_a_migration_can_keep_what_must_outlive_the_checkout(
 ) -> None:
     template = template_of({"a.txt": "a\n"})
     project = template.project(tmp_path / "project")
-    keep = 'mkdir -p "$EVERGREEN_PRIVATE/kept" && cp a.txt "$EVERGREEN_PRIVATE/kept/"'
+    keep = 'mkdir -p ".evergreen/$EVERGREEN_KEEPS_IN/yours" && cp a.txt ".evergreen/$EVERGREEN_KEEPS_IN/yours/"'
     template.release("1.1.0", {"a.txt": "b\n"}, _migrations=[migration(keep, "{{ _stage == 'before' }}")])
     evergreen(project, command, "--trust", status=0)
-    kept = project / ".git/evergreen/kept/a.txt"
+    kept = project / ".evergreen/1.1.0/yours/a.txt"
     assert kept.exists() == lasting
     assert not lasting or kept.read_text() == "a\n"

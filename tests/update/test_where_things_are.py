@@ -69,7 +69,7 @@ def test_a_project_in_a_folder_of_a_repository(small: Template, tmp_path: Path) 
     update(project, status=1)
     assert "UU part/project/settings.txt" in git(top, "status", "--porcelain")
     assert (top / "other.txt").read_text() == numbered("setting")
-    assert (project / ".evergreen/1.1.0/yours/part/project/gone.txt").exists()
+    assert (project / ".evergreen/1.1.0/yours/gone.txt").exists()
     evergreen(project, "abort", status=0)
     assert tree(top) == before
     update(project / "deep", status=1)
