@@ -17,10 +17,11 @@ from pathlib import Path
 
 from packaging.version import Version
 
+from evergreen.changelog import Section, sections
+
 REPOSITORY = Path(__file__).parents[1]
 CHANGELOG = "CHANGELOG.md"
 MIGRATION = "Migration"
-HEADING = re.compile(r"^## \[(?P<version>[^\]]+)\].*$", re.MULTILINE)
 
 
 class ReleaseError(Exception):
@@ -51,13 +52,6 @@ def version_in(pyproject: str) -> Version | None:
     return Version(match.group(1)) if match else None
 
 
-def sections(changelog: str) -> dict[str, str]:
-    """Return the text below each heading of a version, `Unreleased` included."""
-    found = list(HEADING.finditer(changelog))
-    ends = [heading.start() for heading in found[1:]] + [len(changelog)]
-    return {heading["version"]: changelog[heading.end() : end].strip() for heading, end in zip(found, ends, strict=True)}
-
-
 def releases(repository: Path = REPOSITORY, head: str = "HEAD") -> list[Release]:
     """Return the releases in a history, oldest first. No tag is needed.
 
@@ -69,7 +63,7 @@ def releases(repository: Path = REPOSITORY, head: str = "HEAD") -> list[Release]
     found: dict[Version, Release] = {}
     for commit in git(repository, "rev-list", "--reverse", "--topo-order", head, "--", "pyproject.toml", CHANGELOG).splitlines():
         version = version_in(_file(repository, commit, "pyproject.toml"))
-        if version and version not in found and str(version) in sections(_file(repository, commit, CHANGELOG)):
+        if version and version not in found and section(_file(repository, commit, CHANGELOG), version):
             found[version] = Release(version, commit)
     return sorted(found.values(), key=lambda release: release.version)
 
@@ -111,21 +105,26 @@ def tag(repository: Path = REPOSITORY) -> list[str]:
     return lines
 
 
+def section(changelog: str, version: Version) -> Section | None:
+    """Return what a changelog says of one version, by the same reading as the command that shows it to teams."""
+    return next((found for found in sections(changelog) if found.version == version), None)
+
+
 def notes(changelog: str, version: Version) -> str:
     """Return what is published with a release: its section, and on top what needs a team's hand.
 
     Raises:
         ReleaseError: the changelog has no section for it, or an empty one.
     """
-    section = sections(changelog).get(str(version), "")
-    if not section:
+    found = section(changelog, version)
+    if not found or not found.text:
         raise ReleaseError(
             f"{CHANGELOG} has no section '## [{version}] - <date>' with text. Write what a project's team must know."
         )
-    match = re.search(rf"^### {MIGRATION}\n(.*?)(?=^### |\Z)", section, flags=re.MULTILINE | re.DOTALL)
+    match = re.search(rf"^### {MIGRATION}\n(.*?)(?=^### |\Z)", found.text, flags=re.MULTILINE | re.DOTALL)
     if not match:
-        return f"> [!NOTE]\n> Nothing in this release needs your hand: `copier update` does it all.\n\n{section}\n"
-    rest = section.replace(match.group(), "").strip()
+        return f"> [!NOTE]\n> Nothing in this release needs your hand: `evergreen update` does it all.\n\n{found.text}\n"
+    rest = found.text.replace(match.group(), "").strip()
     steps = "\n".join(f"> {line}".rstrip() for line in match.group(1).strip().splitlines())
     return f"> [!IMPORTANT]\n> **{MIGRATION}: this release needs your hand.**\n>\n{steps}\n\n{rest}\n"
 

@@ -11,6 +11,7 @@ from packaging.version import Version
 
 from support.companion import Files, numbered, write
 from support.releases import History, git, release
+from support.small_template import ENTRY
 
 SPLIT = "backend/app/core/context.py"
 PARTS = ("backend/app/core/request_state.py", "backend/app/core/request_context.py")
@@ -67,16 +68,6 @@ include_{name}:
 _exclude:
   - "{{% if not (include_{name} | default({default})) %}}backend/app/features/{name}{{% endif %}}"
 """
-ENTRY = {
-    "when": "{{ _stage in ['before', 'after'] }}",
-    "command": [
-        "{{ _copier_python }}",
-        "{{ _copier_conf.src_path }}/migrations",
-        "{{ _stage }}",
-        "--version",
-        "{{ _version_current }}",
-    ],
-}
 
 
 @dataclass(frozen=True)
