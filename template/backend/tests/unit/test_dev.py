@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from pathlib import Path
 from subprocess import PIPE
@@ -116,9 +116,10 @@ print(child.pid, flush=True)
 time.sleep(60)
 """
 #: Serves HTTP after two seconds.
-SLOW = """
-import http.server, sys, time
-time.sleep(2)
+LATE = """
+import http.server, pathlib, sys, time
+while not pathlib.Path("begin").exists():
+    time.sleep(0.05)
 http.server.test(http.server.SimpleHTTPRequestHandler, port=int(sys.argv[1]), bind="127.0.0.1")
 """
 
@@ -170,7 +171,7 @@ async def test_an_end_is_seen_although_a_grandchild_holds_the_output(
     program = "import subprocess; subprocess.Popen(['sleep', '60']); print('last words'); exit(3)"
     child = Child("part", Console(), lock)
     await child.start([sys.executable, "-c", program], tmp_path, os.environ)
-    status = await asyncio.wait_for(child.ended(), 10)
+    status = await asyncio.wait_for(child.ended(), 60)
     assert status == 3
     assert str(child.failure(status)) == "part failed with 3. Its last lines:\nlast words"
     await child.stop()
@@ -181,21 +182,43 @@ async def test_a_program_that_is_not_there_is_named(lock: Lock, tmp_path: Path) 
         await Child("part", Console(), lock).start(["no-such-program"], tmp_path, os.environ)
 
 
-async def test_a_part_that_is_slow_to_answer_is_waited_for_and_spoken_of(
-    lock: Lock, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("dev.processes.SOON", 0.2)
-    monkeypatch.setattr("dev.processes.PATIENCE", 0.5)
+@pytest.fixture
+async def late(lock: Lock, tmp_path: Path) -> AsyncIterator[tuple[Child, str]]:
+    """A part that answers once there is a file `begin`, and where it will."""
     port = any_free_port()
-    url = f"http://127.0.0.1:{port}/"
-    command = [sys.executable, "-c", SLOW, str(port)]
     child = Child("part", Console(), lock)
-    await child.start(command, tmp_path, os.environ)
+    await child.start([sys.executable, "-c", LATE, str(port)], tmp_path, os.environ)
+    yield child, f"http://127.0.0.1:{port}/"
+    await child.stop()
+
+
+async def test_a_part_that_does_not_answer_is_given_up(
+    late: tuple[Child, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dev.processes.PATIENCE", 0.2)
+    child, url = late
     with pytest.raises(DevError, match=rf"part did not answer at {url} within"):
         await child.until_ready(url)
-    await asyncio.wait_for(child.until_ready(url, gives_up=False), 10)
-    await child.stop()
-    assert capsys.readouterr().out.count("part does not answer yet (") == 2
+
+
+async def test_a_part_that_is_slow_to_answer_is_spoken_of_once_and_waited_for(
+    late: tuple[Child, str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("dev.processes.SOON", 0.0)
+    monkeypatch.setattr("dev.processes.PATIENCE", 0.0)
+    child, url = late
+    waiting = asyncio.create_task(child.until_ready(url, gives_up=False))
+    said = ""
+    async with asyncio.timeout(60):
+        while "part does not answer yet (" not in said:
+            await asyncio.sleep(0.05)
+            said += capsys.readouterr().out
+        (tmp_path / "begin").touch()
+        await waiting
+    assert (said + capsys.readouterr().out).count("part does not answer yet (") == 1
 
 
 async def test_a_part_that_ends_before_it_answers_is_not_waited_for(
