@@ -9,7 +9,7 @@ from evergreen.report import Report
 SHOWN = 40
 """Names of one kind that the text and the Markdown list; the JSON has them all."""
 KINDS = [
-    ("conflicts", "In conflict: you and the template changed the same"),
+    ("conflicts", "In conflict, for you to decide"),
     ("merged_by_syntax", "Merged by syntax where git had a conflict: look at each"),
     ("edited_removed", "Removed with your edits in them; your version is kept in .evergreen/"),
     ("binaries", "Binaries that both changed: yours stays, the template's is in .evergreen/"),
@@ -72,15 +72,22 @@ def as_text(report: Report, *, would: bool) -> str:
 def outcome(report: Report) -> str:
     """Return in a few words how an update ends."""
     if report.quiet:
-        return ": nothing changes but the version"
+        return f": {nothing(report)}"
     return "" if report.conflicts else ", without conflicts"
+
+
+def nothing(report: Report) -> str:
+    """Return what a quiet update comes to; one to the same version was asked for to change answers, or is a preview."""
+    if report.old != report.new:
+        return "nothing changes but the version"
+    return "nothing changes but the answers" if report.changed_answers else "nothing changes"
 
 
 def as_markdown(report: Report) -> str:
     """Return the report as the text of a pull request."""
     lines = [f"## Template {report.old} → {report.new}", ""]
     if report.quiet:
-        lines += ["Nothing changes but the version.", ""]
+        lines += [f"{nothing(report).capitalize()}.", ""]
     for title, found in [*((title, items(report, name)) for name, title in KINDS), *answers(report)]:
         if found:
             lines += [f"### {title} ({len(found)})", "", *(f"- {code(line)}" for line in shortened(found)), ""]

@@ -45,6 +45,19 @@ def last_release(repository: Path) -> Release:
     return known[-1]
 
 
+def last_published(repository: Path) -> Release:
+    """Return the newest release that has its tag and so may have reached projects; in a clone without tags, the last release.
+
+    A push may bring a release and commits after it. Its tag comes after this check, so it is not compared with itself.
+
+    Raises:
+        ReleaseError: there is none yet.
+    """
+    last, tags = last_release(repository), set(git(repository, "tag", "--list").splitlines())
+    tagged = [release for release in releases(repository) if release.tag in tags and release.version <= last.version]
+    return tagged[-1] if tagged else last
+
+
 def lost_files(comparison: Comparison, migrations: list[Migration]) -> list[str]:
     """Name files that the old release renders and the new one does not, and that no migration speaks of."""
     declared = catalogue.plan(migrations)
@@ -101,7 +114,7 @@ def compare(old: Path, new: Path, migrations: list[Migration], folder: Path) -> 
 
 def check(repository: Path = REPOSITORY) -> tuple[Release, list[str]]:
     """Compare the working tree with the last release, and return that release and what stands against the next."""
-    last = last_release(repository)
+    last = last_published(repository)
     modules = repository / "migrations"
     migrations = [catalogue.load(version, modules) for version in catalogue.versions(modules) if version > last.version]
     with tempfile.TemporaryDirectory(prefix="evergreen-release-") as root:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from check_release import SUPPORTED_FROM, check, compare, last_release
+from check_release import SUPPORTED_FROM, check, compare, last_published, last_release
 from releases import ReleaseError
-from support.releases import commit_all, start_repository
+from support.releases import commit_all, git, start_repository
 
 from migrations.model import Migration
 
@@ -192,6 +192,18 @@ def test_the_release_to_compare_with(tmp_path: Path) -> None:
     assert str(last_release(tmp_path).version) == "1.0.0"
     commit_all(tmp_path, "Work")
     assert str(last_release(tmp_path).version) == "1.1.0"
+
+
+def test_a_release_that_is_not_published_is_not_compared_with_itself(tmp_path: Path) -> None:
+    """A push brings 1.1.0 and a commit after it; the tags are those that GitHub has."""
+    (tmp_path / "README.md").write_text("# Read\n")
+    start_repository(tmp_path)
+    for version in ("1.0.0", "1.1.0"):
+        release(tmp_path, version)
+    commit_all(tmp_path, "Work")
+    assert str(last_published(tmp_path).version) == "1.1.0"
+    git(tmp_path, "tag", "v1.0.0", "HEAD~2")
+    assert str(last_published(tmp_path).version) == "1.0.0"
 
 
 def test_the_present_state_costs_projects_nothing() -> None:

@@ -125,7 +125,7 @@ def test_killed_while_the_project_changes(edited: Path, completed: Path, tmp_pat
     arguments = ARGUMENTS if command == "update" else ("abort",)
     origin = edited if command == "update" else completed
     total = effects(Path(shutil.copytree(origin, tmp_path / "counting")), tmp_path, *arguments)
-    for point in range(max(2, total - 90), total + 1, 7 if command == "update" else 3):
+    for point in range(max(2, total - 90), total + 1, 15 if command == "update" else 3):
         project = Path(shutil.copytree(origin, tmp_path / str(point)))
         assert killed(project, point, *arguments) == -signal.SIGKILL
         evergreen(project, "abort")

@@ -1,6 +1,6 @@
 """`--syntax-aware` lets mergiraf merge what git leaves in conflict, and takes its word only where nothing is lost.
 
-Building mergiraf takes minutes, so most tests put a small program in its place on PATH, which shows what the option does with an
+Building mergiraf takes minutes, so these tests put a small program in its place on PATH, which shows what the option does with an
 answer, good or bad. What mergiraf itself answers is measured by scripts/syntax_merging.
 """
 
@@ -107,21 +107,6 @@ def test_without_mergiraf_the_option_is_refused_and_nothing_changes(project: Pat
         refused = evergreen(project, command, "--trust", "--syntax-aware", status=2)
         assert "--syntax-aware needs mergiraf, which is not installed, or not on PATH." in refused.errors
     assert state(project) == before
-
-
-def test_mergiraf_itself_merges_both_imports_and_leaves_nothing_in_the_home(
-    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    program = shutil.which(PROGRAM)
-    if program is None:
-        pytest.skip("mergiraf is not on PATH; no check of this repository demands it")
-    home = tmp_path / "home"
-    home.mkdir()
-    monkeypatch.setenv("HOME", str(home))
-    found = update(project, "--syntax-aware", "--json")
-    assert found.data["merged_by_syntax"] == ["app.py"]
-    assert (project / "app.py").read_text() == MERGED
-    assert not list(home.iterdir())
 
 
 @pytest.mark.parametrize(
