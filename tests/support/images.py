@@ -91,7 +91,8 @@ http {
 NGINX_ENTRYPOINT: Final = r"""#!/bin/sh
 set -e
 if [ -n "$NGINX_ENTRYPOINT_LOCAL_RESOLVERS" ]; then
-  NGINX_LOCAL_RESOLVERS=$(awk '$1 == "nameserver" { print ($2 ~ ":") ? "[" $2 "]" : $2 }' /etc/resolv.conf | xargs)
+  # The first alone: older Podman adds the machine's own, which know no container, and nginx asks them in turn.
+  NGINX_LOCAL_RESOLVERS=$(awk '$1 == "nameserver" { print ($2 ~ ":") ? "[" $2 "]" : $2 }' /etc/resolv.conf | head -n 1)
   export NGINX_LOCAL_RESOLVERS
 fi
 to=${NGINX_ENVSUBST_OUTPUT_DIR:-/etc/nginx/conf.d}
