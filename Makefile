@@ -22,7 +22,7 @@ demo-project: $(STAMP)
 	  echo "Using the project in $(DEMO) ('make demo-clean' to generate it anew)."; \
 	else \
 	  echo "Generating a project with defaults into $(DEMO) ..."; \
-	  $(VENV)/bin/copier copy --quiet --defaults --trust --vcs-ref HEAD "$(CURDIR)" $(DEMO) 2> >(grep -v -e DirtyLocalWarning -e 'warn($$' >&2); \
+	  $(VENV)/bin/copier copy --quiet --defaults --trust --vcs-ref HEAD $(ANSWERS) "$(CURDIR)" $(DEMO) 2> >(grep -v -e DirtyLocalWarning -e 'warn($$' >&2); \
 	fi
 
 demo-clean: ## Remove the demo project with its data

@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -17,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from support.images import BUILD_SECONDS, HARDENED, START_SECONDS, BuildError, Container, Layer, Store, bases
+from support.images import BUILD_SECONDS, HARDENED, START_SECONDS, BuildError, Container, Layer, Store, bases, docker_engine
 from support.ports import free_ports
 from support.tools import tool
 
@@ -424,32 +423,9 @@ def test_the_frontend_ends_at_a_signal(frontend: Container, store: Store, number
 
 @pytest.fixture
 def engine(store: Store, tmp_path: Path) -> Iterator[str]:
-    """Podman in Docker's place: its API's address. Without systemd nobody runs its health checks, so they are run here."""
-    ended = threading.Event()
-
-    def check_health() -> None:
-        while not ended.wait(1):
-            for name in store.run("podman", "ps", "--quiet").split():
-                store.run("podman", "healthcheck", "run", name, check=False)
-
-    socket = tmp_path / "podman.sock"
-    service = subprocess.Popen(
-        ["podman", "system", "service", "--time=0", f"unix://{socket}"],
-        env=store.environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    checks = threading.Thread(target=check_health)
-    checks.start()
-    try:
-        wait_until(socket.exists)
-        yield f"unix://{socket}"
-    finally:
-        ended.set()
-        checks.join()
-        service.terminate()
-        service.wait(STOP_SECONDS)
+    """Podman in Docker's place."""
+    with docker_engine(store, tmp_path) as address:
+        yield address
 
 
 def test_compose_brings_the_development_stack_up(

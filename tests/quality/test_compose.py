@@ -11,9 +11,9 @@ BASE = {"backend", "frontend", "keycloak", "migrate", "postgres", "redis"}
 MONITORING = {"alloy", "grafana", "loki", "postgres-exporter", "postgres-monitor-role", "prometheus", "redis-exporter", "tempo"}
 
 
-def services(project: Path) -> set[str] | None:
-    """Return the services of a project's Compose file, or None if Compose refuses it."""
-    command = [tool("docker-compose"), "--project-directory", str(project), "config", "--services"]
+def services(project: Path, file: str = "compose.yml") -> set[str] | None:
+    """Return the services of a Compose file of a project, or None if Compose refuses it."""
+    command = [tool("docker-compose"), "--project-directory", str(project), "--file", str(project / file), "config", "--services"]
     result = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
     print(result.stderr)
     return set(result.stdout.split()) if result.returncode == 0 else None
@@ -22,6 +22,10 @@ def services(project: Path) -> set[str] | None:
 @pytest.mark.parametrize(("observability", "expected"), [(True, BASE | MONITORING), (False, BASE)])
 def test_compose_accepts_the_project(rendered: Callable[..., Path], observability: bool, expected: set[str]) -> None:
     assert services(rendered(include_observability=observability)) == expected
+
+
+def test_compose_accepts_the_production_images(rendered: Callable[..., Path]) -> None:
+    assert services(rendered(), "compose.images.yml") == BASE
 
 
 def test_compose_refuses_what_is_broken(tmp_path: Path) -> None:

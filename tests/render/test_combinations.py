@@ -75,7 +75,8 @@ def test_no_file_depends_on_many_features() -> None:
     assert crowded == {}
 
 
-# 200 is the goal. Issue 4 brought six more: updates as make targets and as pull requests, and their pages.
-def test_a_project_has_at_most_206_files(rendered: Callable[..., Path]) -> None:
+# 200 is the goal. Issue 4 brought six more: updates as make targets and as pull requests, and their pages;
+# issue 5 twenty-eight: workflows, their scripts, hooks.
+def test_a_project_has_at_most_234_files(rendered: Callable[..., Path]) -> None:
     everything_on = rendered(**{**combinations.defaults(), **dict.fromkeys(combinations.features(), True)})
-    assert len(files_of(everything_on)) <= 206
+    assert len(files_of(everything_on)) <= 234

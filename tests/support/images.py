@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from support.projects import CACHE, clean_environment, run_to_end
-from support.tools import need, program
+from support.tools import keycloak_home, need, program
 
 KEPT: Final = CACHE / "images"
 SUITE: Final = "trixie"
@@ -139,6 +140,16 @@ REDIS: Final = """
 FROM {root}
 CMD ["setpriv", "--reuid=redis", "--regid=redis", "--clear-groups", "redis-server", "--bind", "*", "--protected-mode", "no"]
 """
+# The machine's Java, and the Keycloak that scripts/install-tools has fetched.
+KEYCLOAK: Final = """
+FROM {root}
+COPY java /opt/java
+COPY keycloak /opt/keycloak
+ENV JAVA_HOME=/opt/java KC_RUN_IN_CONTAINER=true
+RUN useradd --uid 1000 --no-create-home keycloak && mkdir -p /opt/keycloak/data/import && chown -R keycloak /opt/keycloak
+USER 1000
+ENTRYPOINT ["/opt/keycloak/bin/kc.sh"]
+"""
 UV: Final = "FROM scratch\nCOPY uv /uv\n"
 KINDS: Final = (
     (r"(^|/)python:[\d.]+-slim$", PYTHON, PYTHON_PACKAGES),
@@ -146,6 +157,7 @@ KINDS: Final = (
     (r"/nginx-unprivileged:[\d.]+-alpine-slim$", NGINX, SERVER_PACKAGES),
     (r"(^|/)postgres:\d+$", POSTGRES, SERVER_PACKAGES),
     (r"(^|/)redis:\d+-alpine$", REDIS, SERVER_PACKAGES),
+    (r"/keycloak:[\d.]+$", KEYCLOAK, PYTHON_PACKAGES),
     (r"/uv:[\d.]+$", UV, ()),
 )
 
@@ -262,6 +274,10 @@ class Store:
                 node = Path(program("node", "nodejs")).resolve()
                 shutil.copy(node, Path(context) / "node")
                 shutil.copytree(node.parents[1] / "lib/node_modules/npm", Path(context) / "npm", symlinks=True)
+            if text == KEYCLOAK:
+                java = Path(program("java", "openjdk-17-jre-headless")).resolve().parents[1]
+                shutil.copytree(java, Path(context) / "java", ignore_dangling_symlinks=True)  # its settings are links to /etc
+                shutil.copytree(keycloak_home(), Path(context) / "keycloak", symlinks=True)
             if text == UV:
                 shutil.copy(Path(sys.prefix) / "bin/uv", Path(context) / "uv")
             options = ("--format=docker", "--isolation=chroot", "--network=host", "--pull-never")
@@ -405,6 +421,39 @@ def bases(dockerfile: Path) -> list[str]:
         for name in re.findall(r"^FROM (\S+)", text, flags=re.MULTILINE)
     ]
     return [name for name in dict.fromkeys(names) if name not in stages]
+
+
+@contextmanager
+def docker_engine(store: Store, folder: Path) -> Iterator[str]:
+    """Have Podman in Docker's place: its API's address. Without systemd nobody runs its health checks, so they are run here."""
+    ended = threading.Event()
+
+    def check_health() -> None:
+        while not ended.wait(1):
+            for name in store.run("podman", "ps", "--quiet").split():
+                store.run("podman", "healthcheck", "run", name, check=False)
+
+    socket = folder / "podman.sock"
+    service = subprocess.Popen(
+        ["podman", "system", "service", "--time=0", f"unix://{socket}"],
+        env=store.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    checks = threading.Thread(target=check_health)
+    checks.start()
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while not socket.exists():
+            assert time.monotonic() < deadline, "podman's API does not start"
+            time.sleep(0.05)
+        yield f"unix://{socket}"
+    finally:
+        ended.set()
+        checks.join()
+        service.terminate()
+        service.wait(START_SECONDS)
 
 
 def debian(key: str, packages: tuple[str, ...]) -> Path:
