@@ -17,8 +17,8 @@ const executablePath =
 
 export default defineConfig({
   testDir: "e2e",
-  timeout: 60_000,
-  expect: { timeout: 10_000 },
+  timeout: 180_000,
+  expect: { timeout: 60_000 },
   forbidOnly: Boolean(CI),
   reporter: CI ? [["list"], ["html", { open: "never" }]] : "list",
   use: {

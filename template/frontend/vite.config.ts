@@ -25,6 +25,7 @@ export default defineConfig(({ mode }) => {
     test: {
       environment: "happy-dom",
       include: ["src/**/*.test.ts"],
+      testTimeout: 60_000,
       restoreMocks: true,
       unstubGlobals: true,
       onConsoleLog: (log) => !log.startsWith("Lit is in dev mode"),

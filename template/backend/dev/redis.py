@@ -14,7 +14,7 @@ from typing import Final
 from dev.ports import LOOPBACK
 from dev.processes import command_of
 
-PATIENCE: Final = 10.0
+PATIENCE: Final = 60.0
 """Seconds within which the server starts or stops."""
 
 

@@ -4,7 +4,9 @@ Nothing is simulated, and nothing is cleaned up between tests: each makes tenant
 by the application's own promise see nothing of each other.
 """
 
+import asyncio
 import os
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -18,17 +20,24 @@ from alembic import command
 from alembic.config import Config
 from fastapi import FastAPI
 
+from app.core import database, health
 from app.core.settings import get_settings
+from app.identity import provider as identity_provider
 from app.identity.settings import get_identity_settings
 from app.main import create_app
 from app.tenancy.models import Tenant
 from tests.identity_provider import LocalProvider
-from tests.servers import Servers, start_servers
+from tests.servers import PATIENCE, Servers, start_servers
 
 BACKEND = Path(__file__).parents[1]
 CLIENT_ADDRESS = ("192.0.2.10", 40_000)
 """Where requests seem to come from: an address for documentation (RFC 5737), no trusted proxy."""
 
+# How long an example takes depends on what else the machine does, and no test is about that.
+hypothesis.settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("patient")
 if seconds := os.environ.get("FUZZ_SECONDS"):  # `make fuzz`
     examples = 10 * int(seconds)
     hypothesis.settings.register_profile("fuzz", max_examples=examples)
@@ -44,6 +53,8 @@ Login = Callable[..., Awaitable[Client]]
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Servers]:
     """The test servers, started once, or those that TEST_DATABASE_URL and TEST_REDIS_URL name."""
+    for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C, which lets fixtures clean up
+        signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
     with start_servers() as servers:
         yield servers
 
@@ -55,6 +66,26 @@ def provider() -> Iterator[LocalProvider]:
         yield provider
 
 
+class Clock:
+    """The event loop's clock. A test puts it forward instead of waiting."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._usual, self._ahead = loop.time, 0.0
+        loop.time = lambda: self._usual() + self._ahead  # type: ignore[method-assign]
+
+    async def forward(self, seconds: float) -> None:
+        """Let so much time pass, and what was waiting for it happen."""
+        self._ahead += seconds
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+
+@pytest.fixture(scope="session")
+async def clock() -> Clock:
+    """The clock of all tests' loop. It never goes back, or what waits would wait for longer."""
+    return Clock(asyncio.get_running_loop())
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _settings(servers: Servers, provider: LocalProvider) -> Iterator[None]:
     """Point every setting at the test servers, and migrate the database."""
@@ -63,6 +94,12 @@ def _settings(servers: Servers, provider: LocalProvider) -> Iterator[None]:
             patch.setenv(name, value)
         patch.setenv("OIDC_ISSUER", provider.issuer)
         patch.setenv("RATE_LIMIT_ENABLED", "false")
+        # A busy machine must not look like an outage. What is about a limit sets its own.
+        for name in ("DB_POOL_TIMEOUT", "REDIS_TIMEOUT_SECONDS"):
+            patch.setenv(name, str(PATIENCE))
+        patch.setattr(database, "CONNECT_SECONDS", PATIENCE)
+        patch.setattr(health, "PATIENCE", PATIENCE)
+        patch.setattr(identity_provider, "TIMEOUT_SECONDS", PATIENCE)
         # A folder without certificates: all is plain HTTP here, and to read the machine's
         # authorities takes an application longer than to start.
         patch.setenv("SSL_CERT_DIR", str(BACKEND / "tests"))

@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from app.main import create_app as create_real_app
 from tests import servers
-from tests.servers import wait_for
+from tests.servers import get, wait_for
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -55,7 +55,7 @@ def serve(log: Path, *, workers: int = 1, **variables: str) -> Iterator[str]:
 
 def scrape(address: str) -> Samples:
     """Every sample of a server's metrics."""
-    return parse(httpx2.get(f"{address}/metrics").raise_for_status().text)
+    return parse(get(f"{address}/metrics").raise_for_status().text)
 
 
 def parse(exposition: str) -> Samples:

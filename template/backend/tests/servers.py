@@ -1,12 +1,13 @@
 """The servers that tests use: started for them, or given by CI; and the application as a server."""
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,9 @@ BACKEND: Final = Path(__file__).parents[1]
 DATABASE: Final = "app_test"
 PATIENCE: Final = 60.0
 """Seconds; far longer than anything takes, for machines that are busy with other things."""
+
+PATIENT: Final = ("--timeout-worker-healthcheck", "30")
+"""By itself uvicorn ends a worker that does not answer it within five seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +153,7 @@ def serve(log: Path, *command: str, **environment: str) -> Iterator[Application]
     port = any_free_port()
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", *command, "--port", str(port)],
+            [sys.executable, "-m", *command, "--port", str(port), *PATIENT],
             cwd=BACKEND,
             env=os.environ | {"LOG_FORMAT": "json"} | environment,
             stdout=output,
@@ -159,7 +163,7 @@ def serve(log: Path, *command: str, **environment: str) -> Iterator[Application]
     application = Application(process, f"http://127.0.0.1:{port}", log)
     health = f"{application.url}{project.API_PREFIX}/health"
     try:
-        wait_for(lambda: process.poll() is not None or httpx2.get(health).is_success, log)
+        wait_for(lambda: process.poll() is not None or get(health).is_success, log)
         assert process.poll() is None, log.read_text()
         yield application
         application.stop()
@@ -167,6 +171,11 @@ def serve(log: Path, *command: str, **environment: str) -> Iterator[Application]
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def get(url: str, **options: Any) -> httpx2.Response:
+    """Ask a server, with the patience that a busy machine needs."""
+    return httpx2.get(url, timeout=PATIENCE, **options)
 
 
 def wait_for(condition: Callable[[], bool], log: Path | None = None) -> None:
@@ -179,3 +188,17 @@ def wait_for(condition: Callable[[], bool], log: Path | None = None) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError(log.read_text() if log else "not so in time")
         time.sleep(0.1)
+
+
+async def until(condition: Callable[[], Awaitable[object] | object]) -> None:
+    """Wait until something is so, while the event loop goes on.
+
+    Raises:
+        TimeoutError: it is not so in time.
+    """
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            answer = condition()
+            if await answer if isinstance(answer, Awaitable) else answer:
+                return
+            await asyncio.sleep(0.02)

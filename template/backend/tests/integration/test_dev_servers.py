@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -18,7 +17,7 @@ from dev.ports import answers, any_free_port
 from dev.postgres import Administrator, Postgres, PostgresError, Roles, psql
 from dev.processes import command_of
 from dev.redis import Redis, RedisError
-from tests.servers import folder_for_servers, given_database, refuse_first_database
+from tests.servers import folder_for_servers, given_database, refuse_first_database, wait_for
 
 BACKEND = Path(__file__).parents[2]
 ROLES = Roles("my_app", "my_owner", "it's secret", "my_user", 'a "quoted" one')
@@ -66,9 +65,14 @@ def test_postgres_keeps_its_data_and_takes_another_port(postgres: Postgres) -> N
 def test_a_killed_postgres_starts_again(postgres: Postgres) -> None:
     postgres.start()
     pid = int((postgres.data / "postmaster.pid").read_text().splitlines()[0])
+    command = ["ps", "-A", "-o", "ppid=,pid="]
+    listed = subprocess.run(command, capture_output=True, check=True, text=True).stdout.splitlines()
+    pairs = [map(int, line.split()) for line in listed]
+    children = [child for parent, child in pairs if parent == pid]
+    assert children
     os.kill(pid, signal.SIGKILL)
-    while command_of(pid) is not None:
-        time.sleep(0.01)
+    # Its children end by themselves; PostgreSQL does not start while one still uses its memory.
+    wait_for(lambda: all(command_of(each) is None for each in (pid, *children)))
 
     postgres.start()
 

@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 from app import project
 from tests.conftest import MakeTenant, TokenFor
 from tests.identity_provider import LocalProvider
-from tests.servers import BACKEND, serve
+from tests.servers import BACKEND, get, serve
 from tests.unit.test_identity_tokens import forgeries
 
 Fuzz = Callable[..., Awaitable[int]]
@@ -149,7 +149,7 @@ async def test_whatever_is_asked_the_answer_is_as_described(
     print(f"{caller}: {requests} requests")  # noqa: T201 - `make fuzz` shows it
     # Who is refused sees little of the API: it would all have been for nothing.
     answer = await asyncio.to_thread(
-        httpx2.get, f"{server[0]}/auth/me", headers={"Authorization": f"Bearer {one}"}
+        get, f"{server[0]}/auth/me", headers={"Authorization": f"Bearer {one}"}
     )
     assert answer.status_code == 200, answer.text
 
@@ -167,7 +167,7 @@ def write_header(scheme: bytes, token: bytes) -> tuple[str, bytes]:
     return "Authorization", (scheme + allowed).strip()
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_forged_token_gets_in(
     server: tuple[str, Path], provider: LocalProvider, data: st.DataObject

@@ -8,6 +8,7 @@ from app.identity.scopes import Role
 from app.identity.service import LastAdministratorError, change_role
 from app.tenancy.models import Tenant
 from tests.conftest import Client, Login, MakeTenant
+from tests.servers import Servers, until
 
 
 @pytest.fixture
@@ -110,7 +111,7 @@ async def test_a_deactivated_administrator_does_not_count(
 
 
 async def test_of_two_changes_at_once_the_second_sees_the_first(
-    app: FastAPI, alice: Client, login: Login, tenant: Tenant
+    app: FastAPI, alice: Client, login: Login, tenant: Tenant, servers: Servers
 ) -> None:
     first = UUID(await id_of(alice))
     second = UUID(await id_of(await login(tenant, "dan", roles=["tenant-admin"])))
@@ -120,11 +121,15 @@ async def test_of_two_changes_at_once_the_second_sees_the_first(
         async with database.transaction(tenant.id) as session:
             await change_role(session, second, Role.MEMBER)
 
+    async def somebody_waits() -> bool:
+        assert not other.done()
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        return await asyncio.to_thread(servers.execute, waiting) == "1"
+
     async with database.transaction(tenant.id) as session:
         await change_role(session, first, Role.MEMBER)
         other = asyncio.create_task(demote_second())
-        await asyncio.sleep(0.3)
-        assert not other.done()
+        await until(somebody_waits)
     with pytest.raises(LastAdministratorError):
         await other
 

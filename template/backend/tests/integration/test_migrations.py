@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.tenancy.migrations import isolate_new_tables
 from dev.postgres import create_roles
-from tests.servers import Servers, roles_for
+from tests.servers import Servers, roles_for, until
 
 BACKEND = Path(__file__).parents[2]
 DROPS = (
@@ -95,11 +95,11 @@ def test_a_migration_that_fails_half_way_leaves_nothing_and_can_be_run_again(
 async def wait_for_waiting(connection: asyncpg.Connection, number: int) -> None:
     """Return when so many wait for the lock that migrations take."""
     waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-    for _ in range(1500):
-        if await connection.fetchval(waiting) == number:
-            return
-        await asyncio.sleep(0.02)
-    pytest.fail(f"After half a minute there are not {number} that wait.")
+
+    async def so_many_wait() -> bool:
+        return bool(await connection.fetchval(waiting) == number)
+
+    await until(so_many_wait)
 
 
 async def test_those_that_migrate_at_once_wait_for_each_other(

@@ -7,13 +7,12 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from uuid import uuid4
 
 import httpx2
@@ -28,20 +27,26 @@ from app.core import health
 from app.core import server as connections
 from app.tenancy.models import Tenant
 from dev.ports import any_free_port
-from tests.conftest import Client, Login, MakeApp, TokenFor, client_of
-from tests.servers import BACKEND, Application, Servers, serve
+from tests.conftest import Client, Clock, Login, MakeApp, TokenFor, client_of
+from tests.servers import BACKEND, PATIENCE, Application, get, serve, until, wait_for
 
 SLOW = """
+import asyncio, pathlib
 from sqlalchemy import text
 from app.main import create_app
 from app.tenancy.dependencies import PlatformSession
 
 def create_slow_app():
     app = create_app()
+    folder = pathlib.Path(__file__).parent
 
     @app.get("/slow")
     async def slow(session: PlatformSession) -> dict[str, bool]:
-        await session.execute(text("SELECT pg_sleep(1)"))
+        await session.execute(text("SELECT 1"))
+        (folder / "begun").touch()
+        while not (folder / "finish").exists():
+            await asyncio.sleep(0.02)
+        await session.execute(text("SELECT 1"))
         return {"finished": True}
 
     @app.get("/crash")
@@ -53,7 +58,7 @@ def create_slow_app():
 
 
 def serve_slow(directory: Path, **environment: str) -> AbstractContextManager[Application]:
-    """Serve an application with a slow route and one that crashes."""
+    """Serve an application with a route that waits for a file `finish`, and one that crashes."""
     (directory / "slow_app.py").write_text(SLOW)
     command = ("uvicorn", "--factory", "slow_app:create_slow_app", "--no-proxy-headers")
     return serve(directory / "log", *command, PYTHONPATH=str(directory), **environment)
@@ -69,14 +74,16 @@ class Run:
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory, servers: Servers) -> Run:
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A server in which one request has crashed, and which is stopped during another."""
-    with serve_slow(tmp_path_factory.mktemp("run")) as server, ThreadPoolExecutor() as clients:
-        httpx2.get(f"{server.url}/crash", headers={"X-Request-ID": "crash-0001"})
-        answer = clients.submit(httpx2.get, f"{server.url}/slow", timeout=20)
-        running = "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(1)'"
-        while not answer.done() and servers.execute(running) == "0":
-            time.sleep(0.02)
+    folder = tmp_path_factory.mktemp("run")
+    with serve_slow(folder) as server, ThreadPoolExecutor() as clients:
+        get(f"{server.url}/crash", headers={"X-Request-ID": "crash-0001"})
+        answer = clients.submit(get, f"{server.url}/slow")
+        wait_for((folder / "begun").exists)
+        server.process.terminate()
+        wait_for(lambda: "Waiting for connections to close" in server.log.read_text())
+        (folder / "finish").touch()
         status, log = server.stop()
         return Run(answer.result(), status, log)
 
@@ -99,16 +106,15 @@ def test_everything_is_logged_once_and_as_json(run: Run) -> None:
 def test_it_starts_without_a_database_and_says_that_it_is_not_ready(tmp_path: Path) -> None:
     with serve_slow(tmp_path, POSTGRES_PORT=str(any_free_port())) as server:
         base = f"{server.url}{project.API_PREFIX}"
-        statuses = [
-            httpx2.get(f"{base}{path}").status_code for path in ("/health", "/health/ready")
-        ]
+        statuses = [get(f"{base}{path}").status_code for path in ("/health", "/health/ready")]
 
     assert statuses == [200, 503]
 
 
 def test_several_workers_serve_and_end_at_a_signal(tmp_path: Path) -> None:
     with serve(tmp_path / "log", "app", WEB_CONCURRENCY="2") as server:
-        status = httpx2.get(f"{server.url}{project.API_PREFIX}/health").status_code
+        status = get(f"{server.url}{project.API_PREFIX}/health").status_code
+        wait_for(lambda: server.log.read_text().count('"application started"') == 2)
         ended, log = server.stop()
 
     assert (status, ended) == (200, 0)
@@ -124,7 +130,7 @@ def test_it_ends_where_it_has_a_development_secret_and_people_have_data(workers:
         env={**os.environ, "ENV": "production", "WEB_CONCURRENCY": workers},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE,
         check=False,
     )
 
@@ -216,18 +222,32 @@ async def test_a_pool_that_is_exhausted_for_long_is_one_until_a_connection_is_ba
     assert (back.status_code, served.status_code) == (200, 200)
 
 
-@pytest.fixture
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give the server little patience."""
-    for name in ("HEAD_SECONDS", "PIECE_SECONDS", "UNREAD_SECONDS"):
-        monkeypatch.setattr(connections, name, 0.3)
+class Watched(connections.Connection):
+    """A connection that a test looks at, by its client's address."""
+
+    all: ClassVar[dict[tuple[str, int], "Watched"]] = {}
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        self.received = 0
+        super().connection_made(transport)
+        self.all[transport.get_extra_info("peername")] = self
+
+    @classmethod
+    async def of(cls, client: Any) -> "Watched":
+        """Return the connection of a client's socket, once the server knows of it."""
+        await until(lambda: client.getsockname() in cls.all)
+        return cls.all[client.getsockname()]
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self.received += len(data)
 
 
 @asynccontextmanager
 async def listening(app: ASGIApp, **options: Any) -> AsyncIterator[tuple[str, int]]:
     """Serve an application in this process; returns where."""
     port = any_free_port()
-    usual = {"http": connections.Connection, "lifespan": "off", "log_config": None}
+    usual = {"http": Watched, "lifespan": "off", "log_config": None}
     serving = uvicorn.Server(uvicorn.Config(app, port=port, **(usual | options)))
     task = asyncio.create_task(serving.serve())
     while not serving.started:  # noqa: ASYNC110 - uvicorn says it in no other way
@@ -241,12 +261,42 @@ async def listening(app: ASGIApp, **options: Any) -> AsyncIterator[tuple[str, in
 
 
 @pytest.fixture
-async def address(app: FastAPI, _impatient: None) -> AsyncIterator[tuple[str, int]]:
-    """Where the application is served by a server with little patience."""
+async def address(app: FastAPI) -> AsyncIterator[tuple[str, int]]:
+    """Where the application is served."""
     async with listening(app) as place:
         yield place
 
 
+@dataclass(frozen=True)
+class Visitor:
+    """A client of such a server."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    connection: Watched
+
+    async def send(self, text: str) -> None:
+        """Send something, and wait until it has arrived; what is refused may not do so whole."""
+        length = self.connection.received + len(text)
+        self.writer.write(text.encode())
+        await until(
+            lambda: self.connection.received == length or self.connection.transport.is_closing()
+        )
+
+    async def read(self) -> str:
+        """Return what is said until the server ends the connection."""
+        said = await asyncio.wait_for(self.reader.read(), PATIENCE)
+        self.writer.close()
+        return said.decode()
+
+
+async def visit(address: tuple[str, int]) -> Visitor:
+    """Connect."""
+    reader, writer = await asyncio.open_connection(*address)
+    return Visitor(reader, writer, await Watched.of(writer.get_extra_info("socket")))
+
+
+TOO_LONG = 1 + max(connections.HEAD_SECONDS, connections.PIECE_SECONDS, connections.UNREAD_SECONDS)
 POST = f"POST {project.API_PREFIX}/tenants HTTP/1.1\r\nHost: localhost\r\n"
 TOO_LATE = "HTTP/1.1 408 Request Timeout"
 
@@ -263,49 +313,57 @@ TOO_LATE = "HTTP/1.1 408 Request Timeout"
     ],
 )
 async def test_a_client_that_does_not_go_on_is_let_go(
-    address: tuple[str, int], sent: str, answer: str
+    address: tuple[str, int], clock: Clock, sent: str, answer: str
 ) -> None:
-    reader, writer = await asyncio.open_connection(*address)
-    writer.write(sent.encode())
-    said = await asyncio.wait_for(reader.read(), 10)
-    writer.close()
+    visitor = await visit(address)
+    await visitor.send(sent)
+    await clock.forward(TOO_LONG)
 
-    assert said.decode().partition("\r\n")[0] == answer
-
-
-async def test_so_is_one_that_stops_in_a_later_request(address: tuple[str, int]) -> None:
-    reader, writer = await asyncio.open_connection(*address)
-    writer.write(f"GET {project.API_PREFIX}/health HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-    await reader.readuntil(b"}")
-    writer.write(b"POST")
-    said = await asyncio.wait_for(reader.read(), 10)
-    writer.close()
-
-    assert said.decode().partition("\r\n")[0] == TOO_LATE
+    assert (await visitor.read()).partition("\r\n")[0] == answer
 
 
-@pytest.mark.usefixtures("_impatient")
+async def test_so_is_one_that_stops_in_a_later_request(
+    address: tuple[str, int], clock: Clock
+) -> None:
+    visitor = await visit(address)
+    await visitor.send(f"GET {project.API_PREFIX}/health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    await visitor.reader.readuntil(b"}")
+    await visitor.send("POST")
+    await clock.forward(TOO_LONG)
+
+    assert (await visitor.read()).partition("\r\n")[0] == TOO_LATE
+
+
 @pytest.mark.parametrize("length", [0, 1_000_000])
-async def test_who_waits_for_a_slow_application_is_no_slow_client(length: int) -> None:
+async def test_who_waits_for_a_slow_application_is_no_slow_client(
+    clock: Clock, length: int
+) -> None:
+    enough = asyncio.Event()
+
     async def late(scope: Scope, receive: Receive, send: Send) -> None:
-        await asyncio.sleep(1)
+        await enough.wait()
         while scope["type"] == "http" and (await receive()).get("more_body"):
             pass
         await send({"type": "http.response.start", "status": 204, "headers": []})
         await send({"type": "http.response.body"})
 
     async with listening(late) as address:
-        reader, writer = await asyncio.open_connection(*address)
-        writer.write(f"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n".encode())
-        writer.write(bytes(length))
-        said = await asyncio.wait_for(reader.readline(), 10)
-        writer.close()
+        visitor = await visit(address)
+        await visitor.send(f"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n")
+        visitor.writer.write(bytes(length))
+        await until(lambda: not length or visitor.connection.flow.read_paused)
+        for _ in range(3):
+            await clock.forward(TOO_LONG)
+        enough.set()
+        said = await asyncio.wait_for(visitor.reader.readline(), PATIENCE)
+        visitor.writer.close()
 
     assert said.startswith(b"HTTP/1.1 204")
 
 
-@pytest.mark.usefixtures("_impatient")
-async def test_a_client_that_stops_within_an_answer_finds_no_second_one_in_it() -> None:
+async def test_a_client_that_stops_within_an_answer_finds_no_second_one_in_it(
+    clock: Clock,
+) -> None:
     async def begin(scope: Scope, receive: Receive, send: Send) -> None:
         headers = [(b"content-length", b"10")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -314,15 +372,18 @@ async def test_a_client_that_stops_within_an_answer_finds_no_second_one_in_it() 
             pass
 
     async with listening(begin) as address:
-        reader, writer = await asyncio.open_connection(*address)
-        writer.write(f"{POST}Content-Length: 50\r\n\r\n{{".encode())
-        said = await asyncio.wait_for(reader.read(), 10)
-        writer.close()
+        visitor = await visit(address)
+        await visitor.send(f"{POST}Content-Length: 50\r\n\r\n{{")
+        await visitor.reader.readuntil(b"begun")
+        await clock.forward(TOO_LONG)
+        said = await visitor.read()
 
-    assert said.endswith(b"\r\n\r\nbegun")
+    assert said == ""
 
 
-async def test_a_client_that_reads_nothing_is_let_go(address: tuple[str, int]) -> None:
+async def test_a_client_that_reads_nothing_is_let_go(
+    address: tuple[str, int], clock: Clock
+) -> None:
     path = f"{project.API_PREFIX}/openapi.json"
     request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
     with socket.socket() as connection:
@@ -336,11 +397,15 @@ async def test_a_client_that_reads_nothing_is_let_go(address: tuple[str, int]) -
                 await loop.sock_sendall(connection, request)
                 await asyncio.sleep(0.001)
 
+        served = await Watched.of(connection)
+        asking = asyncio.create_task(ask_and_read_nothing())
+        await until(lambda: served.flow.write_paused)
+        await clock.forward(TOO_LONG)
         with pytest.raises((ConnectionResetError, BrokenPipeError)):
-            await asyncio.wait_for(ask_and_read_nothing(), 10)
+            await asyncio.wait_for(asking, PATIENCE)
 
 
-class Narrow(connections.Connection):
+class Narrow(Watched):
     """A connection of which the system takes little at once."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:
@@ -348,35 +413,36 @@ class Narrow(connections.Connection):
         super().connection_made(transport)
 
 
-@pytest.mark.usefixtures("_impatient")
 @pytest.mark.parametrize("connection", ["close", "keep-alive"])
-async def test_a_client_that_leaves_the_end_unread_is_let_go(connection: str) -> None:
+async def test_a_client_that_leaves_the_end_unread_is_let_go(clock: Clock, connection: str) -> None:
     """Of so small an answer that the application never has to wait for the client."""
     answer = Response(bytes(50_000))
     request = f"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: {connection}\r\n\r\n"
-    async with listening(answer, http=Narrow, timeout_keep_alive=0.3) as address:
+    async with listening(answer, http=Narrow) as address:
         with socket.socket() as client:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             client.setblocking(False)
             loop = asyncio.get_running_loop()
             await loop.sock_connect(client, address)
             await loop.sock_sendall(client, request.encode())
-            await asyncio.sleep(1)
+            served = await Watched.of(client)
+            await until(lambda: served.cycle and served.cycle.response_complete)
+            await clock.forward(TOO_LONG)
             received = 0
             with suppress(ConnectionResetError):
-                while piece := await asyncio.wait_for(loop.sock_recv(client, 4096), 10):
+                while piece := await asyncio.wait_for(loop.sock_recv(client, 4096), PATIENCE):
                     received += len(piece)
 
     assert received < 50_000
 
 
-async def test_a_slow_client_that_goes_on_is_served(address: tuple[str, int]) -> None:
-    reader, writer = await asyncio.open_connection(*address)
+async def test_a_slow_client_that_goes_on_is_served(address: tuple[str, int], clock: Clock) -> None:
+    visitor = await visit(address)
     for piece in (POST, "Content-Type: application/json\r\nContent-Length: 8\r\n\r\n", *"{}      "):
-        writer.write(piece.encode())
-        await asyncio.sleep(0.1)
-    said = await asyncio.wait_for(reader.readline(), 10)
-    writer.close()
+        await visitor.send(piece)
+        await clock.forward(0.4 * connections.HEAD_SECONDS)
+    said = await asyncio.wait_for(visitor.reader.readline(), PATIENCE)
+    visitor.writer.close()
 
     assert said.startswith(b"HTTP/1.1 401")
 

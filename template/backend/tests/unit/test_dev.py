@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -20,6 +20,7 @@ from dev.lock import Lock, started
 from dev.ports import Ports, answers, any_free_port, is_free, listener
 from dev.processes import Child
 from dev.stack import trouble_with_issuer
+from tests.servers import PATIENCE, until
 
 SERVER = """
 import socket
@@ -106,16 +107,16 @@ def test_running_out_of_ports_is_said() -> None:
             ports.choose("REDIS_PORT", 65_535)
 
 
-SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
+SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
 #: Starts a child of its own, tells its pid, ignores SIGTERM if told to, and waits.
 PARENT = """
 import signal, subprocess, sys, time
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
 if "stubborn" in sys.argv: signal.signal(signal.SIGTERM, signal.SIG_IGN)
 print(child.pid, flush=True)
-time.sleep(60)
+time.sleep(600)
 """
-#: Serves HTTP after two seconds.
+#: Serves HTTP once there is a file `begin`.
 LATE = """
 import http.server, pathlib, sys, time
 while not pathlib.Path("begin").exists():
@@ -131,11 +132,15 @@ def is_alive(pid: int) -> bool:
     return bool(started(pid))
 
 
-async def until(text: str, capsys: pytest.CaptureFixture[str]) -> str:
+async def until_printed(text: str, capsys: pytest.CaptureFixture[str]) -> str:
     printed = ""
-    while text not in printed:
-        await asyncio.sleep(0.05)
+
+    def is_printed() -> bool:
+        nonlocal printed
         printed += capsys.readouterr().out
+        return text in printed
+
+    await until(is_printed)
     return printed
 
 
@@ -153,25 +158,29 @@ def acquire(path: Path) -> list[int]:
 
 @pytest.mark.parametrize("how", ["willing", "stubborn"])
 async def test_grandchildren_are_ended_too(
-    how: str, lock: Lock, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    how: str,
+    lock: Lock,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    if how == "stubborn":
+        monkeypatch.setattr("dev.processes.GRACE", 0.2)
     child = Child("part", Console(), lock)
     await child.start([sys.executable, "-c", PARENT, how], tmp_path, os.environ)
-    grandchild = int((await until("\n", capsys)).rpartition("|")[2])
+    grandchild = int((await until_printed("\n", capsys)).rpartition("|")[2])
     assert is_alive(grandchild)
-    begun = time.monotonic()
-    await child.stop()
-    assert time.monotonic() - begun < 8
-    assert not is_alive(grandchild)
+    await asyncio.wait_for(child.stop(), PATIENCE)
+    await until(lambda: not is_alive(grandchild))
 
 
 async def test_an_end_is_seen_although_a_grandchild_holds_the_output(
     lock: Lock, tmp_path: Path
 ) -> None:
-    program = "import subprocess; subprocess.Popen(['sleep', '60']); print('last words'); exit(3)"
+    program = "import subprocess; subprocess.Popen(['sleep', '600']); print('last words'); exit(3)"
     child = Child("part", Console(), lock)
     await child.start([sys.executable, "-c", program], tmp_path, os.environ)
-    status = await asyncio.wait_for(child.ended(), 60)
+    status = await asyncio.wait_for(child.ended(), PATIENCE)
     assert status == 3
     assert str(child.failure(status)) == "part failed with 3. Its last lines:\nlast words"
     await child.stop()
@@ -211,13 +220,9 @@ async def test_a_part_that_is_slow_to_answer_is_spoken_of_once_and_waited_for(
     monkeypatch.setattr("dev.processes.PATIENCE", 0.0)
     child, url = late
     waiting = asyncio.create_task(child.until_ready(url, gives_up=False))
-    said = ""
-    async with asyncio.timeout(60):
-        while "part does not answer yet (" not in said:
-            await asyncio.sleep(0.05)
-            said += capsys.readouterr().out
-        (tmp_path / "begin").touch()
-        await waiting
+    said = await until_printed("part does not answer yet (", capsys)
+    (tmp_path / "begin").touch()
+    await asyncio.wait_for(waiting, PATIENCE)
     assert (said + capsys.readouterr().out).count("part does not answer yet (") == 1
 
 
@@ -241,8 +246,10 @@ def test_what_a_killed_run_left_is_ended(tmp_path: Path) -> None:
     left = subprocess.Popen(SLEEP, start_new_session=True)
     children = {left.pid: started(left.pid)}
     (tmp_path / "lock").write_text(json.dumps({"pid": 1, "children": children}))
+    # Whose child it was has ended as well, so that somebody else waits for it.
+    threading.Thread(target=left.wait, daemon=True).start()
     assert acquire(tmp_path / "lock") == [left.pid]
-    assert left.wait(5) == -signal.SIGTERM
+    assert left.wait(PATIENCE) == -signal.SIGTERM
 
 
 def test_a_pid_that_is_another_process_by_now_is_left_alone(tmp_path: Path) -> None:

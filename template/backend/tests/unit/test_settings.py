@@ -173,7 +173,7 @@ def run(program: str, directory: Path, **environment: str) -> subprocess.Complet
         cwd=directory,
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(BACKEND), **environment},
         text=True,
-        timeout=30,
+        timeout=60,
     )
 
 

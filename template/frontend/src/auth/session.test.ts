@@ -132,7 +132,7 @@ describe("a renewal", () => {
       (mock.calls[0] as [() => void])[0]();
       await vi.waitFor(() => {
         expect(session.accessToken).toBe(`renewed-${String(index)}`);
-      });
+      }, 60_000);
     }
   });
 
@@ -195,7 +195,7 @@ describe("a logout", () => {
     await here.signOut();
     await vi.waitFor(() => {
       expect(there.state).toMatchObject({ notice: "You signed out in another tab." });
-    });
+    }, 60_000);
     expect(there.accessToken).toBeUndefined();
   });
 });

@@ -197,7 +197,7 @@ describe("<health-check>", () => {
     const element = await mount(new HealthCheck(), { api: client(), interval: 5 });
     await vi.waitFor(() => {
       expect(calls.length).toBeGreaterThan(2);
-    });
+    }, 60_000);
     element.remove();
     const { length } = calls;
     await new Promise((resolve) => setTimeout(resolve, 30));
