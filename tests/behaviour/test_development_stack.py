@@ -35,12 +35,12 @@ def occupied() -> Iterator[int]:
 
 
 def get(address: str) -> Any:
-    with urllib.request.urlopen(address, timeout=10) as response:  # noqa: S310 - our own server
+    with urllib.request.urlopen(address, timeout=60) as response:  # noqa: S310 - our own server
         return json.loads(response.read())
 
 
 def wait_until_gone(project: Project) -> list[psutil.Process]:
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while (left := processes_of(project)) and time.monotonic() < deadline:
         time.sleep(0.2)
     return left
@@ -51,7 +51,7 @@ def test_it_serves_page_api_and_provider_and_ctrl_c_leaves_nothing_running(proje
         assert get(f"{stack.facts['api']}/health/ready") == {"status": "ready", "database": "ok", "pool": "ok", "redis": "ok"}
         assert get(f"{stack.facts['issuer']}/.well-known/openid-configuration")["issuer"] == stack.facts["issuer"]
         assert get(f"{stack.facts['page']}/api/v1/auth/config")["issuer"] == stack.facts["issuer"]
-        with urllib.request.urlopen(stack.facts["page"], timeout=30) as page:  # noqa: S310 - our own server
+        with urllib.request.urlopen(stack.facts["page"], timeout=60) as page:  # noqa: S310 - our own server
             assert "<title>My SaaS</title>" in page.read().decode()
         for login in stack.facts["logins"]:
             assert login["email"] in stack.printed()
@@ -86,7 +86,7 @@ def test_a_port_set_by_hand_and_taken_is_an_error_that_names_its_holder(project:
 def test_after_a_kill_the_next_run_cleans_up_and_keeps_the_data(project: Project, log: Path) -> None:
     with running(project, log, "--no-frontend") as stack:
         os.kill(stack.facts["pid"], signal.SIGKILL)
-        stack.process.wait(30)
+        stack.process.wait(60)
     with running(project, log, "--no-frontend") as again:
         assert get(f"{again.facts['api']}/health/ready")["status"] == "ready"
         again.interrupt()

@@ -22,7 +22,7 @@ from support.tools import tool
 
 pytestmark = pytest.mark.verify
 
-STOP_SECONDS = 10
+STOP_SECONDS = 60
 IN_FLIGHT_SECONDS = 3
 API = "/api/v1"
 BACKEND = "localhost/backend:production"

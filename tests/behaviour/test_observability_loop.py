@@ -168,7 +168,7 @@ def load(address: str) -> Iterator[None]:
         while not end.wait(0.05):
             for path in ("/api/v1/health/ready", "/api/v1/todos", "/slow/0.01", "/crash", "/nowhere"):
                 with suppress(OSError, urllib.error.HTTPError):
-                    urllib.request.urlopen(address + path, timeout=5).close()  # noqa: S310
+                    urllib.request.urlopen(address + path, timeout=60).close()  # noqa: S310
 
     thread = threading.Thread(target=send)
     thread.start()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from support.ports import free_ports
 
-PATIENCE = 30
+PATIENCE = 60
 """Seconds for the server's start."""
 
 

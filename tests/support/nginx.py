@@ -23,7 +23,7 @@ http {{
   include {server};
 }}
 """
-START_SECONDS = 15
+START_SECONDS = 60
 
 
 @contextmanager
