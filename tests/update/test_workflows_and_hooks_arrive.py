@@ -8,7 +8,7 @@ import pytest
 from packaging.version import Version
 from support import teamwork
 from support.engines import ENGINES, address_of, each_release_and_engine, point
-from support.releases import History, commit_all, start_repository
+from support.releases import History, commit_all, release, start_repository
 from support.teamwork import whole
 
 from migrations.v1_2_0 import COMMON
@@ -18,6 +18,9 @@ Generate = Callable[..., Path]
 EARLIER = [given for given in each_release_and_engine("evergreen") if Version(given.values[0]) < Version("1.2.0")]
 FEATURES = ("include_github_actions", "include_secret_detection")
 OFF = dict.fromkeys(FEATURES, False)
+KEPT = list(COMMON)
+#: Came with 1.1.0; teams run it on a day of their own.
+SCHEDULED = ".github/workflows/template-update.yml"
 #: What of `.github` and of the hooks stands in a project in which both are off.
 NAMES = (".github/", ".gitleaks.toml", ".pre-commit-config.yaml", ".secrets.baseline", "scripts/ci/", "compose.images.yml")
 
@@ -34,7 +37,7 @@ def project(generated_by: Generate, tmp_path: Path) -> Generate:
 def fresh(generated_by: Generate, released: History, tmp_path: Path) -> Generate:
     """Return a new project of the working tree, with the template where another project has it."""
 
-    def copy(like: Path, **answers: bool) -> Path:
+    def copy(like: Path, **answers: bool | list[str]) -> Path:
         made = Path(shutil.copytree(generated_by(released.next, **answers), tmp_path / "fresh", symlinks=True))
         point(made, address_of(like))
         return made
@@ -45,6 +48,11 @@ def fresh(generated_by: Generate, released: History, tmp_path: Path) -> Generate
 def different(found: dict[str, bytes], wanted: dict[str, bytes]) -> set[str]:
     """Name the files that differ."""
     return {path for path in found.keys() | wanted.keys() if found.get(path) != wanted.get(path)}
+
+
+def untouched(project: Path) -> bool:
+    """Say whether the files of `own` are what they were."""
+    return all((project / name).read_text() == f"# {name} of the team\n" for name in COMMON)
 
 
 def own(project: Path) -> None:
@@ -60,9 +68,12 @@ def test_an_edited_project_gets_them_without_conflict(
     version: str, engine: str, has_own: bool, project: Generate, fresh: Generate
 ) -> None:
     old = project(version)
-    new = fresh(old)
+    new = fresh(old, **({"kept_files": KEPT} if has_own else {}))
+    edits_schedule = (old / SCHEDULED).exists()
     for folder in (old, new):
         teamwork.replace(folder)
+        if edits_schedule:
+            (folder / SCHEDULED).write_text((folder / SCHEDULED).read_text().replace('cron: "23 5 * * 1"', 'cron: "41 3 * * 5"'))
         if has_own:
             own(folder)
     commit_all(old, "Work")
@@ -77,7 +88,7 @@ def test_switched_off_nothing_of_them_arrives_and_the_teams_own_stays(
     version: str, engine: str, project: Generate, fresh: Generate
 ) -> None:
     old = project(version)
-    new = fresh(old, **OFF)
+    new = fresh(old, **OFF, kept_files=KEPT)
     assert [name for name in whole(new) if name.startswith(NAMES)] == []
     for folder in (old, new):
         own(folder)
@@ -95,3 +106,45 @@ def test_switched_on_later_equals_chosen_at_first(engine: str, released: History
     assert ENGINES[engine](old, **dict.fromkeys(FEATURES, "yes")) == 0
 
     assert different(whole(old), whole(fresh(old))) == set()
+
+
+@pytest.mark.parametrize("engine", [pytest.param("evergreen"), pytest.param("copier", marks=pytest.mark.verify)])
+def test_no_later_release_and_no_switch_touches_what_is_the_teams(
+    engine: str, released: History, project: Generate, tmp_path: Path
+) -> None:
+    old = project(released.next, kept_files=KEPT)
+    own(old)
+    commit_all(old, "Work")
+    template = Path(shutil.copytree(released.folder, tmp_path / "template", symlinks=True))
+    point(old, str(template))
+    commit_all(old, "The template has moved")
+    for name in COMMON:
+        with (template / "template" / name).open("a") as file:
+            file.write("# A release later.\n")
+    release(template, "99.0.0")
+
+    for answers in ({}, dict.fromkeys(FEATURES, "no"), dict.fromkeys(FEATURES, "yes")):
+        assert ENGINES[engine](old, **answers) == 0
+        assert untouched(old)
+        assert (old / "make/github_actions.mk").exists() == ("no" not in answers.values())
+        commit_all(old, "Update")
+
+
+def test_the_templates_can_be_taken_over_later(released: History, project: Generate, fresh: Generate) -> None:
+    old = project(released.next, kept_files=KEPT)
+    assert [name for name in COMMON if (old / name).exists()] == []
+
+    assert ENGINES["evergreen"](old, kept_files="[]") == 0
+
+    assert different(whole(old), whole(fresh(old))) == set()
+
+
+@pytest.mark.verify
+def test_a_file_written_while_its_feature_was_off_is_kept_if_it_is_named(released: History, project: Generate) -> None:
+    old = project(released.next, **OFF)
+    own(old)
+    commit_all(old, "Work")
+
+    assert ENGINES["evergreen"](old, **dict.fromkeys(FEATURES, "yes"), kept_files=f"[{','.join(COMMON)}]") == 0
+
+    assert untouched(old)
