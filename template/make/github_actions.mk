@@ -5,7 +5,7 @@ PIP_AUDIT := pip-audit==2.10.1
 IMAGES := backend frontend
 IMAGE ?= backend
 comma := ,
-ARCHITECTURE := $(subst aarch64,arm64,$(subst x86_64,amd64,$(shell uname -m)))
+export ARCHITECTURE ?= $(subst aarch64,arm64,$(subst x86_64,amd64,$(shell uname -m)))
 
 # Names of images are made of compose.yml's name; in the registry they belong to whom the repository belongs to.
 export PREFIX ?= $(shell sed -n 's/^name: //p' compose.yml)
@@ -42,7 +42,7 @@ build-frontend: frontend/$(STAMP) ## Build the page, and fail if it is too large
 	cd frontend && npm run --silent build
 	cd frontend && npm run --silent size
 
-.PHONY: image load-images e2e-images publish-images sign-images pull-images retag-images
+.PHONY: image load-images e2e-images publish-images sign-images find-images pull-images retag-images
 image: images/.gitignore ## Build an image into images/ (IMAGE=backend or frontend; BUILDER=docker or buildah)
 	sh scripts/ci/images.sh build $(IMAGE)
 
@@ -59,13 +59,16 @@ publish-images: ## Push the images of images/ (TAGS="sha-... latest"); prints th
 sign-images: ## Sign what `make publish-images` has pushed, by cosign
 	while read -r digest name; do $(COSIGN) sign --yes "$$name@sha256:$$digest" </dev/null || exit; done < images/checksums.txt
 
-pull-images: images/.gitignore ## Bring images of the registry into images/ (FROM=sha-...)
+find-images: images/.gitignore ## Print the digests of images of the registry (FROM=latest)
+	@for name in $(IMAGES); do sh scripts/ci/images.sh find "$$name" $(FROM) || exit; done
+
+pull-images: images/.gitignore ## Bring images of the registry into images/ (FROM=latest or a digest; IMAGES=backend)
 	@for name in $(IMAGES); do sh scripts/ci/images.sh pull "$$name" $(FROM) || exit; done
 
-retag-images: ## Give images of the registry further tags (FROM=sha-... TAGS="1.2.3 1.2"); prints their digests
+retag-images: images/.gitignore ## Give images of the registry further tags (FROM=sha-... TAGS="1.2.3 1.2"); prints their digests
 	@for name in $(IMAGES); do sh scripts/ci/images.sh retag "$$name" $(FROM) $(TAGS) || exit; done
 
-.PHONY: audit-python audit-npm scan-tree scan-image sbom summary
+.PHONY: audit-python audit-npm scan-tree scan-image sbom allowed-advisories summary
 audit-python: $(BACKEND) reports/.gitignore ## Look for known vulnerabilities of Python packages
 	cd backend && $(UV) export --quiet --frozen --all-extras --all-groups --no-emit-project --output-file ../reports/requirements.txt
 	@rm -f reports/pip-audit.json
@@ -82,10 +85,10 @@ audit-npm: $(NPM_FOLDERS:%=%/$(STAMP)) reports/.gitignore ## Look for known vuln
 scan = @rm -f reports/$(1).json; \
   $(TRIVY) $(2) --quiet --list-all-pkgs --format json --output reports/$(1).json $(3); \
   if [ -s reports/$(1).json ]; then $(TRIVY) convert --quiet --format sarif --output reports/$(1).sarif reports/$(1).json; fi; \
-  $(PYTHON3) scripts/ci/vulnerabilities.py trivy reports/$(1).json
+  $(PYTHON3) scripts/ci/vulnerabilities.py trivy reports/$(1).json $(4)
 
 scan-tree: $(BACKEND) $(NPM_FOLDERS:%=%/$(STAMP)) reports/.gitignore ## Look for vulnerabilities and misconfigurations by Trivy
-	$(call scan,trivy-tree,fs --scanners vuln$(comma)misconfig --skip-dirs '**/node_modules' --skip-dirs backend/.venv,.)
+	$(call scan,trivy-tree,fs --scanners vuln$(comma)misconfig --skip-dirs '**/node_modules' --skip-dirs backend/.venv --skip-dirs reports,.,backend/uv.lock frontend/package-lock.json)
 
 scan-image: reports/.gitignore ## Look for vulnerabilities of an image of images/ by Trivy (IMAGE=backend or frontend)
 	$(call scan,trivy-image-$(IMAGE)-$(ARCHITECTURE),image --scanners vuln --input images/$(IMAGE)-$(ARCHITECTURE).tar,)
@@ -93,5 +96,8 @@ scan-image: reports/.gitignore ## Look for vulnerabilities of an image of images
 sbom: reports/.gitignore ## List what is in an image of images/, as SPDX, by syft (IMAGE=backend or frontend)
 	$(SYFT) scan --quiet docker-archive:images/$(IMAGE)-$(ARCHITECTURE).tar --output spdx-json=reports/sbom-$(IMAGE)-$(ARCHITECTURE).json
 
+allowed-advisories: ## Print the exceptions of .github/vulnerabilities.toml that GitHub's dependency review can read
+	@$(PYTHON3) scripts/ci/vulnerabilities.py allowed
+
 summary: reports/.gitignore ## Write what the checks found to reports/summary.md
-	@$(PYTHON3) scripts/ci/summary.py reports > reports/summary.md
+	@$(PYTHON3) scripts/ci/summary.py reports $(IMAGES) > reports/summary.md

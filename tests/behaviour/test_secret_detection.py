@@ -1,5 +1,6 @@
 """Secrets in a generated project: refused by the real pre-commit, found in the history, and none found where there is none."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -8,11 +9,12 @@ from pathlib import Path
 
 import pytest
 from support.planted_secrets import planted
-from support.projects import CommandFailedError, Project
+from support.projects import DEFAULT_TIMEOUT, PACKAGES, CommandFailedError, Project, clean_environment, run_to_end
 from support.releases import commit_all, git
 
 pytestmark = pytest.mark.verify
 
+PRE_COMMIT = ".tools/pre-commit/bin/pre-commit"
 FOUND = re.compile(r"^(?:File:|Location:)\s+(\S+?)(?::\d+)?$", re.MULTILINE)
 #: Where secrets are left: a file name for each kind of place.
 PLACES = {"code": "backend/app/modules/note_{}.py", "a page": "docs/notes/note_{}.md", "an env file": "deploy/note_{}.env"}
@@ -42,6 +44,11 @@ def project(hooked: Project) -> Project:
     return hooked
 
 
+def with_tools_of(project: Project, folder: Path) -> None:
+    """Spare another project the installing of pre-commit."""
+    (folder / ".tools").symlink_to(project.path / ".tools")
+
+
 def plant(project: Project, place: str) -> dict[str, str]:
     """Leave each of the secrets in a file of its own; return the kinds by file."""
     files = {}
@@ -51,6 +58,13 @@ def plant(project: Project, place: str) -> dict[str, str]:
         (project.path / path).write_text(COMMENT[place].format(text))
         files[path] = kind
     return files
+
+
+def commit(project: Project) -> subprocess.CompletedProcess[str]:
+    """Commit everything, as a developer would; `stdout` is all that is read then."""
+    git(project.path, "add", "--all")
+    command = ["git", "commit", "--message", "x"]
+    return run_to_end(command, clean_environment(), DEFAULT_TIMEOUT, project.path)
 
 
 def missed(files: dict[str, str], output: str) -> list[str]:
@@ -108,6 +122,112 @@ def test_ci_finds_what_was_committed_and_deleted(project: Project) -> None:
     assert missed(files, (project.path / "all").read_text()) == []
 
 
+def test_a_secret_that_only_a_merge_has_is_found(project: Project) -> None:
+    """`git log` shows what a merge changes only when it is asked to; and GitHub's own editor merges past every hook."""
+    for branch in ("one", "two"):
+        git(project.path, "checkout", "--quiet", "-b", branch, "HEAD" if branch == "one" else "HEAD~1")
+        (project.path / "note.py").write_text(f"WRITTEN_ON = {branch!r}\n")
+        git(project.path, "add", "--all")
+        git(project.path, "commit", "--quiet", "--no-verify", "--message", branch)
+    git(project.path, "merge", "--quiet", "--strategy=ours", "--no-commit", "one")
+    (project.path / "note.py").write_text(f"{planted()['github token']}\n")
+    git(project.path, "add", "--all")
+    git(project.path, "commit", "--quiet", "--no-verify", "--message", "Merge")
+    git(project.path, "rm", "--quiet", "note.py")
+    git(project.path, "commit", "--quiet", "--no-verify", "--message", "Remove")
+    (project.path / "reports").mkdir(exist_ok=True)
+    with pytest.raises(CommandFailedError, match="github-pat"):
+        project.run(PRE_COMMIT, "run", "gitleaks-history", "--hook-stage", "manual", "--all-files")
+
+
+def test_what_could_not_be_looked_at_is_not_clean(project: Project, tmp_path: Path) -> None:
+    """Gitleaks ends with 0 when git refuses it; and it cannot see what a shallow clone lacks."""
+    (project.path / "note.txt").write_text("x\n")
+    git(project.path, "add", "--all")
+    git(project.path, "commit", "--quiet", "--message", "x")
+    git(tmp_path, "clone", "--quiet", "--depth=1", f"file://{project.path}", "shallow")
+    shallow = Project(tmp_path / "shallow")
+    with_tools_of(project, shallow.path)
+    with pytest.raises(CommandFailedError, match="NOT RUN: this clone holds only the end of the history"):
+        shallow.make("secrets")
+    git(shallow.path, "fetch", "--quiet", "--unshallow")
+    git(shallow.path, "update-ref", "-d", "HEAD")
+    git(shallow.path, "read-tree", "--empty")
+    with pytest.raises(CommandFailedError, match="NOT RUN: nothing is known about secrets"):
+        shallow.make("secrets")
+
+
+def test_a_configuration_without_the_hooks_is_not_clean(project: Project) -> None:
+    """A team that had one of its own keeps it."""
+    (project.path / ".pre-commit-config.yaml").write_text("repos: []\n")
+    with pytest.raises(CommandFailedError, match=r"NOT RUN: \.pre-commit-config\.yaml has no hook gitleaks-history"):
+        project.make("secrets")
+
+
+@pytest.mark.parametrize("path", ["frontend/package-lock.json", "backend/uv.lock", "frontend/public/logo.svg"])
+def test_what_both_tools_would_pass_over_is_looked_at(project: Project, path: str) -> None:
+    (project.path / path).write_text(f"{planted()['password in a url']}\n")
+    result = commit(project)
+    assert result.returncode == 1
+    assert set(FOUND.findall(result.stdout)) == {path}
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("note.py", 'TOKEN = "{}"  # made up for a test; gitleaks:allow # pragma: allowlist secret'),
+        ("note.ts", 'const token = "{}"; // made up for a test; gitleaks:allow // pragma: allowlist secret'),
+        ("note.md", "{} <!-- gitleaks:allow --><!-- pragma: allowlist secret -->"),
+    ],
+)
+def test_a_line_can_be_marked_as_the_page_says(project: Project, path: str, line: str) -> None:
+    token = planted()["github token"].partition("=")[2]
+    (project.path / path).write_text(line.format(token) + "\n")
+    assert commit(project).returncode == 0
+
+
+def test_a_development_secret_of_several_words_is_none(project: Project) -> None:
+    line = "DB_PASSWORD=billing-service-development\nURL=postgresql://app:billing-service-development@db.internal/app\n"
+    (project.path / "note.env").write_text(line)
+    assert commit(project).returncode == 0
+
+
+def test_only_what_was_called_no_secret_is_accepted(project: Project) -> None:
+    """By the page's own steps. What its scan has written down, detect-secrets itself accepts, whatever the answer was."""
+    value = "Zk3jRw8QpL2xV9nB4m" + "T7cY1sD6fG0hJ5"
+    (project.path / "note.json").write_text(json.dumps({"apiKey": value}) + "\n")
+    rules = project.path / ".gitleaks.toml"
+    rules.write_text(rules.read_text().replace("regexes = ['''^eyJ", f"regexes = ['''^{value}$''', '''^eyJ"))
+    git(project.path, "add", "--all")
+    project.run("sh", "-c", "yes | script --quiet --return --command 'make secrets-baseline' /dev/stdout")
+    baseline = project.path / ".secrets.baseline"
+    accepted = baseline.read_text()
+    for answered in (
+        accepted.replace('"is_secret": false', '"is_secret": true'),
+        re.sub(r',\s*"is_secret": false', "", accepted),
+    ):
+        assert answered != accepted
+        baseline.write_text(answered)
+        result = commit(project)
+        assert result.returncode == 1
+        assert re.findall(r"^(.*?)\.{3,}Failed$", result.stdout, re.MULTILINE) == [
+            "detect-secrets (what is accepted has been looked at, and is no secret)"
+        ]
+    baseline.write_text(accepted)
+    result = commit(project)
+    assert result.returncode == 0, result.stdout
+
+
+def test_the_hook_comes_back_after_make_clean(project: Project) -> None:
+    """Else each commit is refused with a question about an environment that nobody has heard of."""
+    assert "pre-commit" not in project.make("--dry-run", "install")
+    (project.path / ".tools").rename(project.path / ".tools.away")
+    try:
+        assert "pre-commit" in project.make("--dry-run", "install")
+    finally:
+        (project.path / ".tools.away").rename(project.path / ".tools")
+
+
 @pytest.mark.parametrize(
     "answers",
     [
@@ -122,9 +242,24 @@ def test_ci_finds_what_was_committed_and_deleted(project: Project) -> None:
     ],
     ids=["defaults", "least", "a name full of secrets"],
 )
-def test_a_new_project_is_clean(rendered: Callable[..., Path], tmp_path: Path, answers: dict[str, object]) -> None:
+def test_a_new_project_is_clean(
+    rendered: Callable[..., Path], hooked: Project, tmp_path: Path, answers: dict[str, object]
+) -> None:
     folder = tmp_path / "project"
     shutil.copytree(rendered(**answers), folder)
     git(folder, "init", "--quiet")
     commit_all(folder, "Start")
+    with_tools_of(hooked, folder)
     Project(folder).make("secrets")
+
+
+def test_lock_files_and_settings_are_clean(project: Project, workshop: Callable[..., Project]) -> None:
+    """What `make install` and the README have a developer add."""
+    installed = workshop().path
+    names = ["backend/uv.lock", *(f"{folder}/package-lock.json" for folder in PACKAGES)]
+    for name in names:
+        shutil.copy2(installed / name, project.path / name)
+    shutil.copy2(project.path / ".env.example", project.path / ".env")
+    result = commit(project)
+    assert result.returncode == 0, result.stdout
+    assert set(git(project.path, "show", "--name-only", "--format=", "HEAD").split()) == set(names)

@@ -4,13 +4,13 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-TODAY = date.today()  # noqa: DTZ011 - as the script
+TODAY = datetime.now(UTC).date()
 NEXT_MONTH = TODAY + timedelta(days=30)
 TRIVY = {
     "Results": [
@@ -39,7 +39,7 @@ NPM = {
     "vulnerabilities": {"example": {"via": [ADVISORY]}, "dependent": {"via": ["example"]}},
     "metadata": {"dependencies": {"total": 12}},
 }
-CLEAN = {
+CLEAN: dict[str, dict[str, Any]] = {
     "trivy": {"Results": [{"Target": "backend/uv.lock", "Packages": [{"Name": "example"}]}]},
     "pip-audit": {"dependencies": [{"name": "example", "version": "1.0", "vulns": []}]},
     "npm": {"vulnerabilities": {}, "metadata": {"dependencies": {"total": 12}}},
@@ -53,13 +53,13 @@ def judge(rendered: Callable[..., Path], tmp_path: Path) -> Judge:
     """Return a function that judges a report, with the project's exceptions or others."""
     script = rendered() / "scripts/ci/vulnerabilities.py"
 
-    def run(scanner: str, report: Any, exceptions: str | None = None) -> subprocess.CompletedProcess[str]:
+    def run(scanner: str, report: Any, exceptions: str | None = None, *files: str) -> subprocess.CompletedProcess[str]:
         (tmp_path / ".github").mkdir(exist_ok=True)
         given = (rendered() / ".github/vulnerabilities.toml").read_text() if exceptions is None else exceptions
         (tmp_path / ".github/vulnerabilities.toml").write_text(given)
         (tmp_path / "report.json").write_text(report if isinstance(report, str) else json.dumps(report))
         return subprocess.run(
-            [sys.executable, script, scanner, "report.json"], cwd=tmp_path, capture_output=True, text=True, check=False
+            [sys.executable, script, scanner, "report.json", *files], cwd=tmp_path, capture_output=True, text=True, check=False
         )
 
     return run
@@ -95,6 +95,15 @@ def test_a_clean_report_passes(judge: Judge, scanner: str, tmp_path: Path) -> No
     [
         ("trivy", {"Results": []}),
         ("trivy", ""),
+        ("trivy", "null"),
+        ("trivy", []),
+        ("trivy", '{"Results": [{"Target": "backend/uv.lock", "Packages": [{"Na'),
+        ("trivy", {"Results": [{"Packages": [{}]}]}),
+        ("trivy", CLEAN["trivy"] | {"SchemaVersion": 3}),
+        ("pip-audit", {}),
+        ("pip-audit", CLEAN["npm"]),
+        ("npm", {"advisories": {}, "metadata": {"totalDependencies": 12}}),
+        ("npm", {"vulnerabilities": {"example": {"via": [{"name": "example"}]}}, "metadata": CLEAN["npm"]["metadata"]}),
         ("pip-audit", {"dependencies": []}),
         ("pip-audit", {"dependencies": [{"name": "example", "skip_reason": "not on the index"}]}),
         ("npm", {"message": "405 Method Not Allowed"}),
@@ -110,6 +119,18 @@ def test_what_was_not_looked_at_is_never_clean(judge: Judge, scanner: str, repor
     assert not (tmp_path / "report.counts.json").exists()
 
 
+def test_a_file_that_was_passed_over_is_said(judge: Judge) -> None:
+    """Trivy reads the lock files that are there, and says nothing of one that is not."""
+    assert judge("trivy", CLEAN["trivy"], None, "backend/uv.lock").returncode == 0
+    result = judge("trivy", CLEAN["trivy"], None, "backend/uv.lock", "frontend/package-lock.json")
+    assert result.returncode == 2
+    assert "NOT RUN: trivy found no package in frontend/package-lock.json" in result.stderr
+
+
+def test_a_severity_that_nobody_knows_fails(judge: Judge) -> None:
+    assert judge("trivy", json.loads(json.dumps(TRIVY).replace("MEDIUM", "DIRE")), exception()).returncode == 1
+
+
 @pytest.mark.parametrize("scanner", ["trivy", "pip-audit"])
 def test_an_exception_lets_one_stay(judge: Judge, scanner: str) -> None:
     result = judge(scanner, FOUND[scanner], exception())
@@ -117,6 +138,15 @@ def test_an_exception_lets_one_stay(judge: Judge, scanner: str) -> None:
     assert "1 excepted" in result.stdout
     assert judge(scanner, FOUND[scanner], exception(package='"example"')).returncode == 0
     assert judge(scanner, FOUND[scanner], exception(package='"another"')).returncode == 1
+    two = exception(package='"example"') + exception(package='"another"')
+    assert judge(scanner, FOUND[scanner], two).returncode == 0
+
+
+def test_names_may_be_spelt_otherwise(judge: Judge) -> None:
+    """An advisory by any of its names, in any case; a package as its registry compares names."""
+    report = json.loads(json.dumps(PIP_AUDIT).replace('"example"', '"zope-interface"'))
+    for name in ("cve-2026-0001", "PYSEC-2026-1"):
+        assert judge("pip-audit", report, exception(id=f'"{name}"', package='"Zope.Interface"')).returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -129,6 +159,14 @@ def test_an_exception_lets_one_stay(judge: Judge, scanner: str) -> None:
         (exception(reason=None), "has no reason"),
         (exception(reason='"  "'), "has no reason"),
         (exception(id=None), "say which vulnerability"),
+        (exception(id='"CVE-2026-0001\\nadvisories=GHSA-aaaa"'), "say which vulnerability"),
+        (exception(id='["CVE-2026-0001"]'), "say which vulnerability"),
+        (exception(pakage='"example"'), "'pakage' is none of"),
+        (exception(package='""'), "say which package"),
+        (exception(reason="7"), "has no reason"),
+        (exception(expires=f"{NEXT_MONTH}T00:00:00Z"), "has no day of expiry"),
+        (exception().replace("[[exception]]", "[exception]"), "begins with [[exception]]"),
+        (exception().replace("[[exception]]", "[[exceptions]]"), "begins with [[exception]]"),
         ("[[exception\n", "is not TOML"),
     ],
 )
@@ -138,3 +176,22 @@ def test_an_exception_that_is_not_valid_fails(judge: Judge, exceptions: str, sai
     assert result.returncode == 1
     assert said in result.stdout
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("exceptions", "allowed"),
+    [
+        ("", ""),
+        (exception(), ""),  # GitHub's review knows advisories by no other name
+        (exception(id='"GHSA-cccc"') + exception(id='"GHSA-aaaa"'), "GHSA-aaaa, GHSA-cccc"),
+        (exception(id='"GHSA-aaaa"') + exception(id='"GHSA-cccc"', expires=str(TODAY)), ""),
+    ],
+)
+def test_github_is_told_which_advisories_may_stay(
+    rendered: Callable[..., Path], tmp_path: Path, exceptions: str, allowed: str
+) -> None:
+    (tmp_path / ".github").mkdir()
+    (tmp_path / ".github/vulnerabilities.toml").write_text(exceptions)
+    script = rendered() / "scripts/ci/vulnerabilities.py"
+    result = subprocess.run([sys.executable, script, "allowed"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert result.stdout == f"advisories={allowed}\n"

@@ -1,7 +1,6 @@
-"""The workflows of this repository and of a project: valid, safe, their actions pinned; the scripts that they call, checked.
+"""The workflows of this repository: valid, safe, their actions pinned; the scripts that they and a project's call, checked.
 
-Publishing is tried with a remote and a stand-in for gh. A project's workflows hold no answer, so what is in the template is
-what a project gets.
+Publishing is tried with a remote and a stand-in for gh. A project's workflows: test_project_workflows.py.
 """
 
 import os
@@ -13,13 +12,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
+from support.combinations import features
 from support.projects import clean_environment
 from support.releases import commit_all, git, start_repository
 from support.rendering import REPOSITORY, TEMPLATE
 from support.tools import tool
 
-WORKFLOWS = [path for folder in (REPOSITORY, TEMPLATE) for path in sorted((folder / ".github/workflows").glob("*.yml"))]
-SCRIPTS = [REPOSITORY / "scripts/publish-releases", *sorted((TEMPLATE / "scripts").glob("*.sh"))]
+WORKFLOWS = sorted((REPOSITORY / ".github/workflows").glob("*.yml"))
+SCRIPTS = [REPOSITORY / "scripts/publish-releases", *sorted((TEMPLATE / "scripts").rglob("*.sh"))]
 PROGRAMS = Path(sys.executable).parent
 PINNED = re.compile(r"^[\w-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
 Check = Callable[[Path], "subprocess.CompletedProcess[str]"]
@@ -105,6 +106,14 @@ def test_shellcheck_finds_nothing_in_a_script(script: Path) -> None:
 def test_shellcheck_finds_a_fault(tmp_path: Path) -> None:
     (tmp_path / "broken.sh").write_text("#!/bin/sh\ncd $1\n")
     assert "SC2086" in run(PROGRAMS / "shellcheck", tmp_path / "broken.sh").stdout
+
+
+@pytest.mark.requirement("NFR-002")
+def test_the_matrix_leaves_each_feature_out_once_and_all_together() -> None:
+    job = yaml.safe_load((REPOSITORY / ".github/workflows/ci.yml").read_text())["jobs"]["options"]
+    without = [set(re.findall(r"--data (\w+)=false", answers)) for answers in job["strategy"]["matrix"]["answers"]]
+    expected = [set(), *({feature} for feature in features()), set(features())]
+    assert sorted(map(sorted, without)) == sorted(map(sorted, expected))
 
 
 def test_a_fault_in_a_workflow_is_found(tmp_path: Path) -> None:

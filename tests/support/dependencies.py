@@ -55,8 +55,9 @@ def _images(project: Path) -> list[Dependency]:
         named |= _base_images(dockerfile.read_text(encoding="utf-8"))
     for compose in [*project.glob("compose*.yml"), *project.glob("*/compose.yml")]:
         services = (yaml.safe_load(compose.read_text(encoding="utf-8")) or {}).get("services") or {}
-        # What a service builds is not an image from elsewhere.
-        named |= {service["image"] for service in services.values() if "image" in service and "build" not in service}
+        # What a service builds, or never pulls, is not an image from elsewhere.
+        foreign = (service for service in services.values() if "build" not in service and service.get("pull_policy") != "never")
+        named |= {service["image"] for service in foreign if "image" in service}
     pairs = [image.rpartition(":") for image in named]
     return sorted(Dependency("images", name, tag) for name, _, tag in pairs)
 

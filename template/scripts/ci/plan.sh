@@ -21,8 +21,9 @@ backend=true frontend=true images=true
 case ${1:?Say for which event: pull_request, push, ...} in
   push) images=false ;;
   pull_request)
-    # git quotes names with special characters, so that they begin with a quote and count as others.
-    changed=$(git diff --name-only --no-renames HEAD^1 HEAD)
+    # git quotes names with special characters, so that they begin with a quote and count as others. Where there is nothing to
+    # compare with, as in a shallow clone, everything is checked.
+    changed=$(git diff --name-only --no-renames HEAD^1 HEAD 2>/dev/null) || changed=unknown
     changes() { printf '%s\n' "$changed" | grep -Eq "$@"; }
     if ! changes -v '^(backend/|frontend/|docs/|[^/]*\.md$|LICENSE$)'; then
       changes '^backend/' || backend=false
