@@ -8,6 +8,8 @@ VENV := .venv
 PYTEST := $(VENV)/bin/pytest
 DEMO := build/demo
 STAMP := $(VENV)/.installed
+# Tests run in so many processes at once; tests/support/workers.py says which go together.
+PROCESSES ?= 2
 
 .PHONY: help demo demo-project demo-clean test lint verify bench images requirements outdated tags release-check tutorial tools clean
 
@@ -29,13 +31,13 @@ demo-clean: ## Remove the demo project with its data
 	rm -rf $(DEMO)
 
 test: lint ## Every check of this repository but the slow ones of `make verify`
-	@$(PYTEST) -q -m "not verify"
+	@$(PYTEST) -q -n $(PROCESSES) -m "not verify"
 
 lint: $(STAMP)
 	@$(VENV)/bin/ruff check --quiet . && $(VENV)/bin/ruff format --check --quiet . && $(VENV)/bin/mypy --no-error-summary
 
 verify: $(STAMP) ## The slow checks: a browser, Keycloak, images, load, faults, fuzzing (root; Debian packages: see .ci/run)
-	@$(PYTEST) -q -m verify
+	@$(PYTEST) -q -n $(PROCESSES) -m verify
 
 bench: $(STAMP) ## What `copier copy` and updates cost per file, and what a request costs in a project (ARGS="--flame-graph FILE.svg")
 	@$(VENV)/bin/python scripts/bench.py

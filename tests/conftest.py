@@ -1,14 +1,15 @@
 """Fixtures that every suite shares. Whole projects are costly, so each is made once per session."""
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.projects import Project
 from support.releases import History, history, start_repository
-from support.rendering import copy_template, render
+from support.rendering import copy_template, questions, render
+from support.workers import ByModule, turn
 
 
 @pytest.fixture(scope="session")
@@ -63,7 +64,8 @@ def workshop(template: Path) -> Iterator[Callable[..., Project]]:
         Path(root).chmod(0o755)
 
         def project(**answers: Any) -> Project:
-            key = repr(sorted(answers.items()))
+            known = questions()
+            key = repr(sorted(item for item in answers.items() if item[1] != known[item[0]].get("default")))
             if key not in projects:
                 folder = Path(root) / str(len(projects)) / "a project"
                 start_repository(render(template, folder, **answers))
@@ -72,6 +74,16 @@ def workshop(template: Path) -> Iterator[Callable[..., Project]]:
             return projects[key]
 
         yield project
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByModule:
+    return ByModule(config, log)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    with turn(item.config, alone=item.get_closest_marker("alone") is not None):
+        return (yield)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

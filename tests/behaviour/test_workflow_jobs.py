@@ -9,11 +9,9 @@ from typing import Any
 
 import pytest
 from support.ports import free_ports
-from support.projects import Project, clean_environment
+from support.projects import Project, clean_environment, runners_without_tests
 from support.releases import commit_all, git
-from support.workflow_runner import Job, Runner, report
-
-pytestmark = pytest.mark.verify
+from support.workflow_runner import Runner, report
 
 NO_DATABASE = "the databases of vulnerabilities cannot be reached from here; test_vulnerabilities.py judges reports"
 NO_DOCKER = "needs Docker; test_images.py builds with buildah"
@@ -101,26 +99,28 @@ def with_locks(installed: Project) -> Callable[[Path], None]:
 
 
 @pytest.mark.requirement("FR-CI-001", "FR-CI-002", "FR-CI-003", "FR-CI-004", "FR-CI-005", "FR-CI-006", "FR-SEC-012")
-@pytest.mark.parametrize("locks", [False, True], ids=["without lock files", "with lock files"])
+@pytest.mark.parametrize(
+    "locks", [pytest.param(False, id="without lock files"), pytest.param(True, id="with lock files", marks=pytest.mark.verify)]
+)
 def test_every_job_passes_on_the_first_commit(runner: Callable[..., Runner], installed: Project, locks: bool) -> None:
     run = runner(with_locks(installed) if locks else lambda _: None)
     jobs = run.run("ci.yml")
     print(report(run.jobs))
 
-    assert {name: job.result for name, job in jobs.items()} == {
-        "plan": "success",
-        "backend": "success",
-        "frontend": "success",
-        "images": "skipped",  # of a push; build.yml builds what was merged
-        "security": "success",
-        "report": "success",
+    assert {name: job.result for name, job in jobs.items()} == {"checks": "success"}
+    assert {name for name, job in run.jobs.items() if job.result == "skipped"} == {
+        "checks / images / build",  # of a push; build.yml builds what was merged
+        "checks / images / e2e",
+        "checks / security / dependency-review",
+        "checks / comment",
     }
     listed = {(name, step) for name, job in run.jobs.items() for step in job.not_run if step.startswith("make ")}
     assert listed == {
-        ("security / audit", "make audit-python"),
-        ("security / audit", "make audit-npm"),
-        ("security / trivy", "make scan-tree"),
+        ("checks / security / audit", "make audit-python"),
+        ("checks / security / audit", "make audit-npm"),
+        ("checks / security / trivy", "make scan-tree"),
     }
+    assert runners_without_tests("\n".join(step.output for job in run.jobs.values() for step in job.steps)) == []
     summary = (run.work / "artifacts/summary/summary.md").read_text()
     assert " tests passed, 0 failed" in summary
     assert "- Secrets detected: 0" in summary
@@ -191,6 +191,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.verify
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_fails_the_right_job(runner: Callable[..., Runner], fault: str) -> None:
     change, part, job, command = FAULTS[fault]
@@ -201,10 +202,13 @@ def test_a_fault_fails_the_right_job(runner: Callable[..., Runner], fault: str) 
 
     assert jobs[job].result == "failure"
     assert [step.partition(" check-keycloak")[0] for step in jobs[job].failed] == [command]
+    (output,) = (step.output for step in jobs[job].steps if step.outcome == "failed")
+    assert any(file in output for file in ("app/main.py", "router.ts", "test_it.py", "it.test.ts", "nowhere.ts"))
     uploaded = [step for step in jobs[job].steps if step.name == "actions/upload-artifact"]
     assert [step.outcome for step in uploaded] == ["succeeded"] * len(uploaded)
 
 
+@pytest.mark.verify
 def test_a_lock_that_does_not_fit_fails(runner: Callable[..., Runner], installed: Project) -> None:
     def change(repository: Path) -> None:
         with_locks(installed)(repository)
@@ -215,20 +219,3 @@ def test_a_lock_that_does_not_fit_fails(runner: Callable[..., Runner], installed
     jobs = run.run("_backend.yml", run.run("_plan.yml")["plan"].outputs, only={"lint"})
     print(report(run.jobs))
     assert jobs["lint"].failed == ["make check-locks-backend"]
-
-
-@pytest.mark.parametrize(
-    ("results", "expected"),
-    [
-        ({"plan": "success", "backend": "skipped"}, "success"),
-        ({"plan": "success", "backend": "failure"}, "failure"),
-        ({"plan": "success", "backend": "cancelled"}, "failure"),
-    ],
-)
-def test_the_required_check_fails_when_a_job_failed_or_was_cancelled(
-    runner: Callable[..., Runner], results: dict[str, str], expected: str
-) -> None:
-    run = runner()
-    given = {"results": str({name: {"result": result} for name, result in results.items()}).replace("'", '"')}
-    jobs: dict[str, Job] = run.run("_report.yml", given, only={"required"})
-    assert jobs["required"].result == expected

@@ -75,6 +75,7 @@ class Expression:
         value = self._unary()
         while operator := self._take("==", "!="):
             other = self._unary()
+            value, other = ("" if side is None else side for side in (value, other))  # null equals an empty string
             equal = value.lower() == other.lower() if isinstance(value, str) and isinstance(other, str) else value == other
             value = equal if operator == "==" else not equal
         return value

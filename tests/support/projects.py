@@ -6,11 +6,13 @@ each new project; uv keeps its own cache of wheels and links from it, so a virtu
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "evergreen"
 PACKAGES = ("frontend", "keycloak")
@@ -18,12 +20,29 @@ SHOWN_LINES = 80
 DEFAULT_TIMEOUT = 900
 """Seconds; only there so that a hanging command fails by name."""
 
+UNUSUAL: dict[str, Any] = {
+    "project_name": 'Äcme "Orders" & Sons\'',
+    "backend_port": 8100,
+    "frontend_port": 5273,
+    "postgres_port": 5532,
+    "redis_port": 6479,
+}
+"""Answers that nothing stands on, with every feature."""
+
+RUNNERS = {"pytest": r"\b[1-9]\d* passed in ", "vitest": r"Tests +[1-9]\d* passed", "node --test": r"^\S pass [1-9]"}
+"""What the three runners of tests print of those that passed: a run that finds none passes as well."""
+
+
+def runners_without_tests(printed: str) -> list[str]:
+    """Return the runners that do not say that tests have passed."""
+    return [runner for runner, summary in RUNNERS.items() if not re.search(summary, printed, re.MULTILINE)]
+
 
 class CommandFailedError(AssertionError):
     """A command in a generated project failed; the message holds the end of what it printed."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Project:
     """A generated project in a folder of its own."""
 

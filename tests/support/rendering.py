@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +41,9 @@ def render(template: Path, destination: Path, ref: str | None = None, /, **answe
     return destination
 
 
+@cache
 def questions() -> dict[str, dict[str, Any]]:
-    """Return every question of `questions/` by name, settings (keys with an underscore) left out."""
+    """Return every question of `questions/` by name, settings (keys with an underscore) left out. Callers only read it."""
     merged: dict[str, dict[str, Any]] = {}
     for path in sorted((REPOSITORY / "questions").glob("*.yml")):
         merged |= yaml.safe_load(path.read_text()) or {}

@@ -75,6 +75,7 @@ class Runner:
         stand_ins: a pattern of a `run:` step and why that step cannot run here, or a function that runs in its place.
         prepare: called with each fresh workspace, to link packages that are installed already.
         ports: where a service listens here, by the port that it has at GitHub.
+        variables: the repository's, `vars` in workflows.
     """
 
     repository: Path
@@ -85,27 +86,44 @@ class Runner:
     stand_ins: dict[str, str | Callable[[Path], str]] = field(default_factory=dict)
     prepare: Callable[[Path], None] = lambda _: None
     ports: dict[int, int] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict)
     jobs: dict[str, Job] = field(default_factory=dict)
 
     def run(
-        self, workflow: str, inputs: Mapping[str, Any] | None = None, only: set[str] | None = None, prefix: str = ""
+        self,
+        workflow: str,
+        inputs: Mapping[str, Any] | None = None,
+        only: set[str] | None = None,
+        prefix: str = "",
+        before: Mapping[str, str] | None = None,
     ) -> dict[str, Job]:
         """Run the jobs of a workflow, in order, with those of the workflows that it calls; `only` names jobs of this file.
 
-        Returns its own jobs by id; `self.jobs` has all, named as at GitHub, `backend / lint`.
+        `before` gives the results of jobs that are not run, by id.
+        Returns its own jobs by id; `self.jobs` has all, named as at GitHub, `checks / backend / lint`.
         """
-        source = yaml.safe_load((self.repository / ".github/workflows" / workflow).read_text())
-        needs: dict[str, Any] = {}
-        done: dict[str, Job] = {}
+        source = self._source(workflow)
+        done = {name: Job(name, result) for name, result in (before or {}).items()}
+        earlier: dict[str, set[str]] = {}
         for identifier, job in source["jobs"].items():
-            if only is not None and identifier not in only:
+            needs = [job.get("needs", [])] if isinstance(job.get("needs"), str) else job.get("needs", [])
+            wanted = [name for name in needs if name in done]
+            # GitHub's success() and failure() look at every job before, not at those of `needs` alone.
+            earlier[identifier] = set(wanted).union(*(earlier[name] for name in wanted))
+            if identifier in done or (only is not None and identifier not in only):
                 continue
-            wanted = [job.get("needs", [])] if isinstance(job.get("needs"), str) else job.get("needs", [])
-            contexts = self._contexts(inputs, {name: needs[name] for name in wanted if name in needs})
-            results = [done[name].result for name in wanted if name in done]
-            done[identifier] = self._job(prefix + identifier, job, contexts, results)
-            needs[identifier] = {"result": done[identifier].result, "outputs": done[identifier].outputs}
-        return done
+            contexts = self._contexts(inputs, {n: {"result": done[n].result, "outputs": done[n].outputs} for n in wanted})
+            done[identifier] = self._job(prefix + identifier, job, contexts, [done[name].result for name in earlier[identifier]])
+        return {identifier: job for identifier, job in done.items() if identifier not in (before or {})}
+
+    @property
+    def summary(self) -> str:
+        """Return what all steps wrote for the run's page."""
+        path = self.work / "GITHUB_STEP_SUMMARY"
+        return path.read_text() if path.exists() else ""
+
+    def _source(self, workflow: str) -> dict[Any, Any]:
+        return dict(yaml.safe_load((self.repository / ".github/workflows" / workflow).read_text()))
 
     def _contexts(self, inputs: Mapping[str, Any] | None, needs: Mapping[str, Any]) -> dict[str, Any]:
         head = subprocess.run(
@@ -127,7 +145,7 @@ class Runner:
             "github": github | self.github,
             "inputs": dict(inputs or {}),
             "needs": needs,
-            "vars": {},
+            "vars": self.variables,
             "runner": {"os": "Linux", "arch": "X64"},
         }
 
@@ -142,11 +160,7 @@ class Runner:
         if not truthy(evaluate(condition, contexts, functions)):
             return self._remember(Job(name, "skipped"))
         if called := source.get("uses"):
-            inner = self.run(Path(called).name, insert(source.get("with", {}), contexts, functions), prefix=f"{name} / ")
-            outcomes = {job.result for job in inner.values()}
-            result = next((outcome for outcome in ("failure", "success") if outcome in outcomes), "skipped")
-            outputs = {key: value for job in inner.values() for key, value in job.outputs.items()}
-            return Job(name, result, outputs=outputs)
+            return self._call(name, Path(called).name, insert(source.get("with", {}), contexts, functions))
         matrix = insert(source.get("strategy", {}).get("matrix", {}), contexts, functions)
         cells: list[dict[str, Any]] = [{}]
         for key, values in matrix.items():
@@ -158,6 +172,17 @@ class Runner:
         if len(jobs) == 1:
             return jobs[0]
         return Job(name, "failure" if any(job.result == "failure" for job in jobs) else "success")
+
+    def _call(self, name: str, workflow: str, given: dict[str, Any]) -> Job:
+        """Run a job that is a workflow of the repository."""
+        interface = self._source(workflow)[True]["workflow_call"] or {}  # YAML 1.1 reads the key `on` as true
+        defaults = {key: declared.get("default", "") for key, declared in interface.get("inputs", {}).items()}
+        inner = self.run(workflow, defaults | given, prefix=f"{name} / ")
+        outcomes = {job.result for job in inner.values()}
+        result = next((outcome for outcome in ("failure", "success") if outcome in outcomes), "skipped")
+        contexts = {"jobs": {identifier: {"outputs": job.outputs} for identifier, job in inner.items()}}
+        declared = {key: output["value"] for key, output in interface.get("outputs", {}).items()}
+        return Job(name, result, outputs={key: text_of(value) for key, value in insert(declared, contexts, {}).items()})
 
     def _remember(self, job: Job) -> Job:
         self.jobs[job.name] = job
@@ -227,6 +252,7 @@ class Runner:
             "GITHUB_EVENT_NAME": self.event,
             "GITHUB_SHA": github["sha"],
             "GITHUB_REPOSITORY": github["repository"],
+            "RUNNER_ARCH": contexts["runner"]["arch"],
         }
         base |= {
             "GITHUB_REPOSITORY_OWNER": github["repository"].partition("/")[0],
@@ -257,7 +283,7 @@ class Runner:
             subprocess.run(["git", "clone", "--quiet", *options, self.repository.as_uri(), str(workspace)], check=True)
             self.prepare(workspace)
         elif name == "actions/upload-artifact":
-            sources = [workspace / line for line in given["path"].splitlines() if (workspace / line).exists()]
+            sources = [path for line in given["path"].splitlines() for path in workspace.glob(line)]
             if not sources and given.get("if-no-files-found") == "error":
                 step.outcome = "failed"
             for path in sources:
