@@ -76,7 +76,7 @@ def test_no_file_depends_on_many_features() -> None:
 
 
 # 200 is the goal. Issue 4 brought six more: updates as make targets and as pull requests, and their pages;
-# issue 5 thirty-two: workflows, of which those that a team may have hold no pins, their scripts, hooks.
+# issue 5 thirty-one: workflows, of which those that a team may have hold no pins, their scripts, hooks.
 def test_a_project_has_at_most_237_files(rendered: Callable[..., Path]) -> None:
     everything_on = rendered(**{**combinations.defaults(), **dict.fromkeys(combinations.features(), True)})
     assert len(files_of(everything_on)) <= 237

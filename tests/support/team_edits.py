@@ -75,6 +75,23 @@ EDITS: dict[str, list[tuple[str, str]]] = {
         ("retention.time=15d\n", "retention.time=90d\n"),
     ],
 }
+OURS = "  - package-ecosystem: terraform\n    directory: /ours\n    schedule: {interval: weekly}\n"
+#: The same in files that came later: made where the project that is updated has them.
+LATER: dict[str, list[tuple[str, str]]] = {
+    ".github/dependabot.yml": [("  - package-ecosystem: docker\n", f"{OURS}\n  - package-ecosystem: docker\n")],
+    ".github/vulnerabilities.toml": [("# [[exception]]\n", "# Ours are below.\n#\n# [[exception]]\n")],
+    ".github/workflows/ci.yml": [
+        ("branches: [main, develop]\n  push:", "branches: [main, develop, staging]\n  push:"),
+        ("jobs:\n", "jobs:\n  ours:\n    runs-on: ubuntu-24.04\n    steps:\n      - run: 'true'\n\n"),
+    ],
+    ".github/workflows/template-update.yml": [('cron: "23 5 * * 1"', 'cron: "41 3 * * 5"')],
+    ".gitleaks.toml": [
+        ("extend = { useDefault = true }\n", "extend = { useDefault = true }\n[[allowlists]]\nregexes = ['^ours$']\n")
+    ],
+    ".pre-commit-config.yaml": [
+        ("repos:\n", "repos:\n  - repo: local\n    hooks:\n      - {id: ours, name: ours, language: system, entry: 'true'}\n")
+    ],
+}
 #: The team's own files, and those that git ignores.
 OWN = {
     "backend/app/modules/orders/models.py": b"# Ours.\n",

@@ -13,7 +13,7 @@ from pathlib import Path
 from support.projects import clean_environment
 from support.releases import git
 from support.rendering import REPOSITORY
-from support.team_edits import BINARY, DELETED, EDITS, IGNORED, MOVED, OWN, RENAMED
+from support.team_edits import BINARY, DELETED, EDITS, IGNORED, LATER, MOVED, OWN, RENAMED
 
 UV = str(REPOSITORY / ".venv/bin/uv")
 
@@ -24,6 +24,7 @@ def replace(
     *,
     only: tuple[str, ...] = ("",),
     without: tuple[str, ...] = (),
+    had: Path | None = None,
 ) -> None:
     """Make the edits.
 
@@ -32,10 +33,11 @@ def replace(
         places: where a later release has a file, if not where the first had it.
         only: beginnings of the names of files to edit.
         without: beginnings of the names of files to leave as they are.
+        had: the project that is updated, if not this one: what it lacks nobody has edited.
 
     """
-    for name, edits in EDITS.items():
-        if not name.startswith(only) or name.startswith(without):
+    for name, edits in {**EDITS, **LATER}.items():
+        if not name.startswith(only) or name.startswith(without) or (name in LATER and not ((had or project) / name).exists()):
             continue
         path = project / (places or {}).get(name, name)
         text = path.read_text(encoding="utf-8")

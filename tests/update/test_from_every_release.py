@@ -107,7 +107,7 @@ def test_a_year_of_edits_stays(
     project = Path(shutil.copytree(before_moving, tmp_path / "moved" / "to another folder", symlinks=True))
     expected = present(tmp_path / "expected", project)
     replaced = {name: (expected / name).read_bytes() for name in team_edits.BINARY}
-    teamwork.replace(expected)
+    teamwork.replace(expected, had=project)
     teamwork.install_alike(expected, project)
     teamwork.rearrange(expected)
     before = history_of(project)
@@ -160,7 +160,7 @@ def test_a_feature_switched_on_brings_all_its_files(
     start_repository(project)
     expected = present(tmp_path / "expected", project)
     for folder in (project, expected):
-        teamwork.replace(folder, without=team_edits.FEATURE)
+        teamwork.replace(folder, without=team_edits.FEATURE, had=project)
     commit_all(project, "Work")
 
     assert ENGINES[engine](project, include_observability="yes") == 0

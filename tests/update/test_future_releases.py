@@ -84,7 +84,7 @@ def substitute(path: Path, old: str, new: str) -> None:
 def test_a_year_of_edits_outlives_two_releases(project: Path, engine: str, last: Path, tmp_path: Path) -> None:
     expected = Path(shutil.copytree(last, tmp_path / "expected"))
     teamwork.replace(project)
-    teamwork.replace(expected, PLACES, without=(CONFLICT,))
+    teamwork.replace(expected, PLACES, without=(CONFLICT,), had=project)
     for edit, part in zip(IN_PARTS, PARTS, strict=True):
         substitute(project / SPLIT, *edit)
         substitute(expected / part, *edit)
