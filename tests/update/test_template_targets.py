@@ -149,7 +149,8 @@ def test_a_project_without_the_command_updates_by_uv(released: History, tmp_path
         command = ["make", *arguments, f"PYTHON3={sys.executable}"]
         return subprocess.run(command, cwd=project, env=variables, capture_output=True, text=True, check=False)
 
-    assert f"{released.next} is current" in make("template-check").stdout
+    check = make("template-check")
+    assert f"{released.next} is current" in check.stdout, check.stderr
     preview = make("template-preview", "SET=include_observability=no")
     assert preview.returncode == 0, preview.stderr
     assert "include_observability: True -> False" in preview.stdout

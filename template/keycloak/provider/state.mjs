@@ -1,4 +1,4 @@
-import { generateKeyPairSync, randomBytes } from "node:crypto";
+import { createPrivateKey, generateKeyPairSync, randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 
@@ -30,9 +30,14 @@ export function rotateKeys(file) {
 }
 
 function signingKey() {
-  const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  // By way of PEM: Node.js 20 waits for itself for ever if the generated object is exported as a JWK while memory is collected.
+  const { privateKey } = generateKeyPairSync("rsa", {
+    modulusLength: 2048,
+    publicKeyEncoding: { type: "spki", format: "pem" },
+    privateKeyEncoding: { type: "pkcs8", format: "pem" },
+  });
   return {
-    ...privateKey.export({ format: "jwk" }),
+    ...createPrivateKey(privateKey).export({ format: "jwk" }),
     alg: "RS256",
     use: "sig",
     kid: randomBytes(8).toString("hex"),
