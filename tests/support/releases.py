@@ -17,6 +17,8 @@ IDENTITY = {
     "user.email": "test@example.com",
     "commit.gpgsign": "false",
     "init.defaultBranch": "main",
+    # A commit that packs the repository in the background would do so while a test copies it.
+    "gc.auto": "0",
 }
 
 
