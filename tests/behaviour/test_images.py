@@ -392,7 +392,9 @@ def frontend(store: Store, frontend_image: str, backend: Container) -> Iterator[
 
 
 def test_the_frontend_serves_the_page_and_the_api_with_no_rights(frontend: Container) -> None:
-    for status in frontend.process_status():
+    statuses = frontend.process_status()
+    assert statuses
+    for status in statuses:
         assert status["Uid"].split() == ["101"] * 4
         assert status["CapEff"] == status["CapBnd"] == NO_CAPABILITY
         assert status["NoNewPrivs"] == "1"

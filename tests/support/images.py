@@ -401,7 +401,10 @@ class Container:
         """Return what the kernel says of each of its processes (proc_pid_status(5))."""
         found = []
         for pid in self.store.run("podman", "top", self.name, "hpid").split()[1:]:
-            lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+            try:
+                lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # It has ended since; podman writes `?` for one that ended while it looked.
             found.append({name: value.strip() for name, _, value in (line.partition(":") for line in lines)})
         return found
 

@@ -126,10 +126,13 @@ http.server.test(http.server.SimpleHTTPRequestHandler, port=int(sys.argv[1]), bi
 
 
 def is_alive(pid: int) -> bool:
-    state = Path(f"/proc/{pid}/stat")
-    if state.parent.parent.joinpath("self").exists():
-        return state.exists() and state.read_text().rpartition(")")[2].split()[0] != "Z"
-    return bool(started(pid))
+    if not Path("/proc/self").exists():
+        return bool(started(pid))
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:  # it may end while it is looked at
+        return False
+    return state.rpartition(")")[2].split()[0] != "Z"
 
 
 async def until_printed(text: str, capsys: pytest.CaptureFixture[str]) -> str:
