@@ -52,7 +52,9 @@ fi
 
 [ -f .copier-answers.yml ] || stop "There is no .copier-answers.yml here. Run this from the root of the project.
 If the file was deleted: git checkout <commit> -- .copier-answers.yml"
-written=$(sed -n "s/^_src_path: *//p" .copier-answers.yml | sed "s/^[\"']//; s/[\"']\$//")
+# YAML breaks a long address at its spaces: what belongs to it is indented.
+written=$(awk '/^_src_path:/ { on = 1; sub(/^_src_path: */, ""); print; next } on && /^ / { sub(/^ +/, ""); print; next } { on = 0 }' \
+  .copier-answers.yml | paste -s -d ' ' - | sed "s/^[\"']//; s/[\"']\$//")
 url=$(url "$written")
 [ -n "$url" ] || stop "The template's address, '$written' (_src_path of .copier-answers.yml), is neither a URL nor a full path.
 Put one there, and commit it."

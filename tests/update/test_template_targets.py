@@ -93,10 +93,13 @@ def test_the_exit_status_is_evergreens_but_make_has_its_own(run: Run) -> None:
         ("git+ssh://git@example.com/acme/template", "ssh://git@example.com/acme/template"),
         ("/srv/my templates/a#1@100%", "file:///srv/my%20templates/a%231%40100%25"),
         ("~/template", "file:///home/me/template"),
+        # As Copier writes an address of over 80 characters.
+        ("/srv/our\n  long template", "file:///srv/our%20long%20template"),
+        ("'/srv/our\n  long #1\n  template'", "file:///srv/our%20long%20%231%20template"),
     ],
 )
 def test_each_form_of_an_address_becomes_one_that_uv_understands(written: str, url: str, run: Run, folder: Path) -> None:
-    (folder / ANSWERS_FILE).write_text(f"_commit: v1.0.0\n_src_path: {written}\n")
+    (folder / ANSWERS_FILE).write_text(f"_commit: v1.0.0\n_src_path: {written}\nlicense: MIT\n")
     found = run("sh", "scripts/template.sh", "update", programs={"uv": STAND_IN, "git": TAGS}, HOME="/home/me")
     run_from = f"<tool><run><--offline><--from><git+{url}@v1.10.0>"
     assert found.stdout == f"<--quiet>{run_from}<evergreen><update><--trust>"
