@@ -83,6 +83,9 @@ def prometheus(project: Project, tmp_path_factory: pytest.TempPathFactory) -> It
 def test_every_metric_that_a_dashboard_or_a_rule_names_is_exported(project: Project, prometheus: Prometheus) -> None:
     questions = [q for q in panel_questions(project.path) + rule_questions(project.path) if q.source == "prometheus"]
     assert len(questions) > 30
+    # The application exports what it counts once there was something to count.
+    with suppress(TimeoutError):
+        wait_for(lambda: not missing(prometheus, questions))
     assert missing(prometheus, questions) == {}
 
 
